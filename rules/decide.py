@@ -1,0 +1,124 @@
+"""What every rule says of an event. Pure: the same arguments give the same decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules.decision import Decision, Outcome, Reason
+from rules.dispatch import DispatchError
+from rules.event import EventName
+from rules.loop_guard import GUARDED_KINDS
+from rules.problems import quoted
+from rules.scope import facts, template_context
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+    from typing import Any
+
+    from rules.decision import Claim
+    from rules.event import Event
+    from rules.rule import Rule
+    from rules.ruleset import Ruleset
+    from rules.session import Session
+
+
+def decide(
+    ruleset: Ruleset,
+    event: Event,
+    session: Session,
+    live: Container[str],
+    *,
+    every_rule: bool = True,
+) -> tuple[Decision, ...]:
+    """Decide an event.
+
+    Args:
+        ruleset: the rules in force.
+        event: filled in from its session by `rules.session.observe`.
+        session: what is known of the room after the event.
+        live: keys of the claims that have a live dispatch in this session.
+        every_rule: with False, rules whose `on` does not name the event are left out.
+
+    Returns:
+        One decision a rule, in file order.
+    """
+    rules = ruleset.rules if every_rule else ruleset.on(event.name)
+    deciding = _Deciding(event, session, live)
+    return tuple([deciding.rule(rule) for rule in rules])
+
+
+class _Deciding:
+    """One event being decided; what rules share is worked out once."""
+
+    def __init__(self, event: Event, session: Session, live: Container[str]) -> None:
+        self._event = event
+        self._live = live
+        self._facts = facts(event)
+        self._guarded = _guarded_kind(event)
+        self._refusal = _refusal(event, session)
+        self._context: Mapping[str, Any] | None = None
+
+    def rule(self, rule: Rule) -> Decision:
+        stopped = self._not_concerned(rule) or self._not_matched(rule)
+        if stopped is not None:
+            return stopped
+        claim = rule.claim(self._event)
+        if claim is None:
+            detail = f"'once: {rule.once}' needs what this event does not carry"
+            return _skip(rule, Reason.CONDITION, "once", detail)
+        if claim.key in self._live:
+            detail = f"its agent for {rule.once} {quoted(claim.subject)} is live"
+            return _skip(rule, Reason.ALREADY_DISPATCHED, None, detail)
+        return self._planned(rule, claim)
+
+    def _not_concerned(self, rule: Rule) -> Decision | None:
+        if not rule.enabled:
+            return _skip(rule, Reason.DISABLED)
+        if self._event.name not in rule.on:
+            return _skip(rule, Reason.EVENT_TYPE)
+        if self._guarded is not None and self._guarded not in rule.named_kinds:
+            detail = (
+                f"events of {self._guarded} participants reach only rules whose 'when' names "
+                "that kind for participant.kind"
+            )
+            return _skip(rule, Reason.LOOP_GUARD, None, detail)
+        return None
+
+    def _not_matched(self, rule: Rule) -> Decision | None:
+        if rule.when is not None:
+            failure = rule.when(self._facts)
+            if failure is not None:
+                return _skip(rule, Reason.CONDITION, failure.at, failure.detail)
+        if rule.unless is not None and rule.unless(self._facts) is None:
+            return _skip(rule, Reason.UNLESS, "unless", "all of it holds")
+        if self._refusal is not None:
+            reason, detail = self._refusal
+            return _skip(rule, reason, None, detail)
+        return None
+
+    def _planned(self, rule: Rule, claim: Claim) -> Decision:
+        if self._context is None:
+            self._context = template_context(self._event)
+        try:
+            plan = rule.dispatch.plan(claim, self._event, {**self._context, "rule": rule.id})
+        except DispatchError as error:
+            return Decision(rule.id, Outcome.ERROR, error.reason, error.at, error.detail)
+        return Decision(rule.id, Outcome.DISPATCH, Reason.MATCHED, plans=(plan,))
+
+
+def _skip(rule: Rule, reason: Reason, at: str | None = None, detail: str | None = None) -> Decision:
+    return Decision(rule.id, Outcome.SKIP, reason, at, detail)
+
+
+def _guarded_kind(event: Event) -> str | None:
+    kind = (event.participant or {}).get("kind")
+    return str(kind) if kind in GUARDED_KINDS else None
+
+
+def _refusal(event: Event, session: Session) -> tuple[Reason, str] | None:
+    if session.ended or event.name == EventName.ROOM_FINISHED:
+        return Reason.ROOM_ENDED, "the room has finished"
+    sid = (event.participant or {}).get("sid")
+    if event.name == EventName.PARTICIPANT_JOINED and sid in session.gone:
+        return Reason.PARTICIPANT_GONE, "the participant has left since"
+    return None

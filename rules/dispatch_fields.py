@@ -1,0 +1,133 @@
+"""Reads a rule's `dispatch` from its file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rules import document
+from rules.decision import RestartPolicy
+from rules.dispatch import PRODUCTION, Dispatch
+from rules.limits import agent_fault, attributes_fault, deployment_fault
+from rules.payload import NO_PAYLOAD, compile_payload
+from rules.weights import Sticky, Weights
+
+if TYPE_CHECKING:
+    from rules.compiling import Compiling
+    from rules.document import Node
+    from rules.problems import Mark
+    from rules.templates import Template
+
+DISPATCH_KEYS: Final = ("agent", "deployment", "metadata", "attributes", "restart_policy")
+_MAX_WEIGHT: Final = 1_000_000_000
+_CALLERS_MOVE: Final = 3
+"""From so many weights on there is an inner boundary, and moving it moves callers."""
+
+
+def compile_dispatch(node: Node, compiling: Compiling) -> Dispatch | None:
+    """Compile `dispatch`; problems go to the report."""
+    if not isinstance(node, document.Mapping):
+        compiling.report.error(node.mark, "'dispatch' takes a mapping, such as {agent: greeter}")
+        return None
+    entries = compiling.known_keys(node, DISPATCH_KEYS, "dispatch")
+    values = {key: value for key, (_, value) in entries.items()}
+    if "agent" not in values:
+        if "agent" not in node.entries:
+            compiling.report.error(node.mark, "'dispatch' needs an 'agent'")
+        return None
+    agent = _agent(values["agent"], compiling)
+    deployment = (
+        _deployment(values["deployment"], compiling) if "deployment" in values else PRODUCTION
+    )
+    metadata = (
+        compile_payload(values["metadata"], compiling) if "metadata" in values else NO_PAYLOAD
+    )
+    attributes = _attributes(values["attributes"], compiling) if "attributes" in values else ()
+    policy: str | None = RestartPolicy.ON_FAILURE
+    if "restart_policy" in values:
+        what = "dispatch.restart_policy"
+        policy = compiling.choice(values["restart_policy"], RestartPolicy, what)
+    if agent is None or deployment is None or attributes is None or policy is None:
+        return None
+    return Dispatch(agent, deployment, metadata, attributes, RestartPolicy(policy))
+
+
+def _agent(node: Node, compiling: Compiling) -> Template | None:
+    scalar = compiling.text(node, "dispatch.agent")
+    if scalar is None:
+        return None
+    template = compiling.template(scalar)
+    fault = agent_fault(template.constant) if template.constant is not None else None
+    if fault:
+        compiling.report.error(node.mark, fault)
+    return template
+
+
+def _deployment(node: Node, compiling: Compiling) -> Template | Weights | None:
+    if isinstance(node, document.Mapping):
+        return _weights(node, compiling)
+    scalar = compiling.text(node, "dispatch.deployment")
+    if scalar is None:
+        return None
+    template = compiling.template(scalar)
+    fault = deployment_fault(template.constant) if template.constant is not None else None
+    if fault:
+        compiling.report.error(node.mark, fault)
+    return template
+
+
+def _weights(node: document.Mapping, compiling: Compiling) -> Weights | None:
+    entries = compiling.known_keys(node, ("weights", "sticky"), "dispatch.deployment")
+    sticky: str | None = Sticky.ROOM
+    if "sticky" in entries:
+        sticky = compiling.choice(entries["sticky"][1], Sticky, "dispatch.deployment.sticky")
+    if "weights" not in entries:
+        compiling.report.error(node.mark, "'dispatch.deployment' takes text, or 'weights'")
+        return None
+    weights = entries["weights"][1]
+    if not isinstance(weights, document.Mapping) or not weights.entries:
+        message = "'weights' takes a mapping of deployments to whole numbers"
+        compiling.report.error(weights.mark, message)
+        return None
+    shares = tuple(
+        (deployment, _weight(deployment, mark, value, compiling))
+        for deployment, (mark, value) in weights.entries.items()
+    )
+    if not any(weight for _, weight in shares):
+        compiling.report.error(weights.mark, "the weights sum to 0: some must be more")
+        return None
+    if len(shares) >= _CALLERS_MOVE:
+        compiling.report.warning(
+            weights.mark,
+            f"{len(shares)} weights: a change of any but the last two moves callers "
+            "between the deployments on both sides of it",
+        )
+    return Weights(shares, Sticky(sticky)) if sticky is not None else None
+
+
+def _weight(deployment: str, mark: Mark, node: Node, compiling: Compiling) -> int:
+    fault = deployment_fault(deployment)
+    if fault:
+        compiling.report.error(mark, fault)
+    value = node.value if isinstance(node, document.Scalar) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_WEIGHT:
+        return value
+    message = f"a weight is a whole number from 0 to {_MAX_WEIGHT:,}"
+    compiling.report.error(node.mark, message)
+    return 1
+
+
+def _attributes(node: Node, compiling: Compiling) -> tuple[tuple[str, Template], ...] | None:
+    if not isinstance(node, document.Mapping):
+        compiling.report.error(node.mark, "'dispatch.attributes' takes a mapping of texts")
+        return None
+    attributes: list[tuple[str, Template]] = []
+    for key, (_, value) in node.entries.items():
+        if isinstance(value, document.Scalar) and isinstance(value.value, str):
+            attributes.append((key, compiling.template(value)))
+        else:
+            compiling.report.error(value.mark, f"attributes are strings: quote '{key}'")
+    constant = {key: each.constant for key, each in attributes if each.constant is not None}
+    fault = attributes_fault(constant)
+    if fault:
+        compiling.report.error(node.mark, fault)
+    return tuple(attributes)

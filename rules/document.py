@@ -1,0 +1,234 @@
+"""YAML text to a tree that knows where each key and value stands.
+
+Anchors, aliases and `<<` work within a file. What a rule file has no use for is an error here:
+keys that are not text, keys written twice, tags, several documents, values that contain themselves
+and files that unfold into something huge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+)
+
+from rules.problems import Mark, Report, nearest
+from rules.scalars import Constant, paired, plain_scalar, tagged_scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_DEPTH: Final = 50
+MAX_NODES: Final = 2_000_000
+"""Values in one file with every alias written out."""
+
+
+@dataclass(slots=True)
+class Scalar:
+    """Text, a number, true, false or null."""
+
+    mark: Mark
+    value: Constant
+
+
+@dataclass(slots=True)
+class Sequence:
+    """A list."""
+
+    mark: Mark
+    items: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Mapping:
+    """A mapping; keys are text and in the order written."""
+
+    mark: Mark
+    entries: dict[str, tuple[Mark, Node]] = field(default_factory=dict)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def read_document(text: str, path: str, report: Report) -> Node | None:
+    """Read one YAML document; None if it is empty or cannot be read, which the report tells."""
+    reader = _Reader(path, report)
+    try:
+        return reader.read(text)
+    except _Stopped:
+        return None
+    except MarkedYAMLError as error:
+        at = error.problem_mark or error.context_mark
+        mark = Mark(path, at.line + 1, at.column + 1) if at else Mark(path, 1, 1)
+        report.error(mark, f"not valid YAML: {_said(error)}")
+    except YAMLError as error:
+        report.error(Mark(path, *_unreadable(text)), f"not valid YAML: {_first_line(error)}")
+    except Exception as error:  # noqa: BLE001 - ruamel fails on odd text in ways of its own
+        report.error(Mark(path, 1, 1), f"not valid YAML: {type(error).__name__}: {error}"[:200])
+    return None
+
+
+class _Stopped(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class _Anchored:
+    node: Node
+    nodes: int = 1
+    height: int = 0
+    whole: bool = True
+
+
+class _Reader:
+    def __init__(self, path: str, report: Report) -> None:
+        self._path = path
+        self._report = report
+        self._anchors: dict[str, _Anchored] = {}
+        self._nodes = 0
+        self._deepest = 0
+        self._events: Iterator[Any] = iter(())
+
+    def read(self, text: str) -> Node | None:
+        self._events = YAML(typ="safe", pure=True).parse(text)
+        root: Node | None = None
+        documents = 0
+        for event in self._events:
+            if not isinstance(event, DocumentStartEvent):
+                continue
+            documents += 1
+            if documents > 1:
+                self._stop(self._mark(event), "a second document: a file holds one")
+            root = self._node(next(self._events), depth=0)
+        return root
+
+    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401 - ruamel's events are untyped
+        mark = self._mark(event)
+        self._reach(depth, mark)
+        if isinstance(event, AliasEvent):
+            return self._alias(event.anchor, depth, mark)
+        self._count(1, mark)
+        if isinstance(event, ScalarEvent):
+            scalar = self._scalar(event, mark)
+            if event.anchor is not None:
+                self._anchors[event.anchor] = _Anchored(scalar)
+            return scalar
+        node = Mapping(mark) if isinstance(event, MappingStartEvent) else Sequence(mark)
+        if event.tag is not None:
+            self._report.error(mark, f"the tag '{event.tag}' means nothing here: leave it out")
+        if event.anchor is None:
+            self._fill(node, depth)
+        else:
+            self._anchored(event.anchor, node, depth)
+        return node
+
+    def _fill(self, node: Mapping | Sequence, depth: int) -> None:
+        if isinstance(node, Mapping):
+            self._entries(node, depth)
+            return
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            node.items.append(self._node(event, depth + 1))
+
+    def _anchored(self, name: str, node: Mapping | Sequence, depth: int) -> None:
+        anchored = self._anchors[name] = _Anchored(node, whole=False)
+        nodes, deepest = self._nodes, self._deepest
+        self._deepest = depth
+        self._fill(node, depth)
+        anchored.nodes = self._nodes - nodes + 1
+        anchored.height = self._deepest - depth
+        anchored.whole = True
+        self._deepest = max(deepest, self._deepest)
+
+    def _entries(self, node: Mapping, depth: int) -> None:
+        merged: list[tuple[Mark, Node]] = []
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            mark = self._mark(event)
+            is_merge = isinstance(event, ScalarEvent) and event.value == "<<" and not event.style
+            key = self._node(event, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if is_merge:
+                merged.append((mark, value))
+            elif not isinstance(key, Scalar) or not isinstance(key.value, str):
+                shown = f" {key.value!r}" if isinstance(key, Scalar) else ""
+                says = f"the key{shown} is not text: quote it, and a template too"
+                self._report.error(mark, says)
+            elif key.value in node.entries:
+                first = node.entries[key.value][0]
+                self._report.error(mark, f"'{key.value}' twice: first at line {first.line}")
+            else:
+                node.entries[key.value] = (mark, value)
+        for mark, value in merged:
+            self._merge(node, mark, value)
+
+    def _merge(self, into: Mapping, mark: Mark, value: Node) -> None:
+        for source in value.items if isinstance(value, Sequence) else [value]:
+            if not isinstance(source, Mapping):
+                self._report.error(mark, "'<<' takes a mapping or a list of them")
+                return
+            for key, entry in source.entries.items():
+                into.entries.setdefault(key, entry)
+
+    def _scalar(self, event: ScalarEvent, mark: Mark) -> Scalar:
+        try:
+            text = paired(event.value)
+            if event.tag is not None:
+                return Scalar(mark, tagged_scalar(str(event.tag), text))
+            return Scalar(mark, text if event.style else plain_scalar(text))
+        except ValueError as error:
+            self._report.error(mark, str(error))
+            return Scalar(mark, event.value)
+
+    def _alias(self, name: str, depth: int, mark: Mark) -> Node:
+        anchored = self._anchors.get(name)
+        if anchored is None:
+            self._report.error(mark, f"unknown alias '*{name}'{nearest(name, self._anchors)}")
+            return Scalar(mark, None)
+        if not anchored.whole:
+            self._stop(mark, f"'*{name}' contains itself")
+        self._count(anchored.nodes, mark)
+        self._reach(depth + anchored.height, mark)
+        return anchored.node
+
+    def _reach(self, depth: int, mark: Mark) -> None:
+        self._deepest = max(self._deepest, depth)
+        if depth > MAX_DEPTH:
+            self._stop(mark, f"nested deeper than {MAX_DEPTH} levels")
+
+    def _count(self, nodes: int, mark: Mark) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            self._stop(mark, f"more than {MAX_NODES:,} values once aliases are written out")
+
+    def _mark(self, event: Any) -> Mark:  # noqa: ANN401 - as above
+        return Mark(self._path, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _stop(self, mark: Mark, message: str) -> NoReturn:
+        self._report.error(mark, message)
+        raise _Stopped
+
+
+def _said(error: MarkedYAMLError) -> str:
+    parts = [part for part in (error.context, error.problem) if part]
+    return ", ".join(parts) or "it cannot be read"
+
+
+def _first_line(error: YAMLError) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "it cannot be read"
+
+
+def _unreadable(text: str) -> tuple[int, int]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        for column, character in enumerate(line, start=1):
+            if not (character.isprintable() or character in "\t\r"):
+                return number, column
+    return 1, 1

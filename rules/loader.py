@@ -1,0 +1,108 @@
+"""Rule files to a ruleset, or to all that is wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rules import document
+from rules.compiling import Compiling
+from rules.document import read_document
+from rules.files import RuleFile, content_hash, rule_files
+from rules.problems import Mark, Problem, Report, RuleErrors
+from rules.rule_fields import compile_rule
+from rules.ruleset import Ruleset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rules.rule import Rule
+
+VERSION: Final = 1
+_FILE_KEYS: Final = ("version", "rules")
+
+
+def load(source: str | Path) -> Ruleset:
+    """Read rules from a file, a folder (`*.yaml`, `*.yml`, sorted), or a glob.
+
+    Raises:
+        RuleErrors: they do not load; it holds every error of every file.
+    """
+    report = Report()
+    files = rule_files(source, report)
+    return _compile(files, report)
+
+
+def load_files(files: Iterable[RuleFile]) -> Ruleset:
+    """Load texts that were read before, such as the `files` of a ruleset that was kept.
+
+    Raises:
+        RuleErrors: they do not load; it holds every error of every file.
+    """
+    return _compile(tuple(files), Report())
+
+
+def _compile(files: tuple[RuleFile, ...], report: Report) -> Ruleset:
+    ids: dict[str, Mark] = {}
+    rules = [rule for file in files for rule in _rules(file, ids, report)]
+    order = {file.path: index for index, file in enumerate(files)}
+    problems = sorted(report.problems, key=lambda each: _place(each, order))
+    if report.failed:
+        raise RuleErrors(problems)
+    return Ruleset(tuple(rules), content_hash(files), files, tuple(problems))
+
+
+def _rules(file: RuleFile, ids: dict[str, Mark], report: Report) -> list[Rule]:
+    before = len(report.problems)
+    root = read_document(file.text, file.path, report)
+    top = Mark(file.path, 1, 1)
+    if root is None:
+        if len(report.problems) == before:
+            report.error(top, "an empty file: it needs 'version: 1' and 'rules:'")
+        return []
+    if not isinstance(root, document.Mapping):
+        report.error(root.mark, "a rule file is a mapping with 'version: 1' and 'rules:'")
+        return []
+    entries = Compiling(report).known_keys(root, _FILE_KEYS, "")
+    _check_version(entries["version"][1] if "version" in entries else None, top, report)
+    if "rules" not in entries:
+        report.error(top, "the file needs 'rules:', a list of rules")
+        return []
+    listed = entries["rules"][1]
+    if not isinstance(listed, document.Sequence):
+        report.error(listed.mark, "'rules' takes a list of rules")
+        return []
+    if not listed.items:
+        report.warning(listed.mark, "the file has no rules")
+    for item in listed.items:
+        _refuse_twin(item, ids, report)
+    compiled = [compile_rule(item, report) for item in listed.items]
+    return [rule for rule in compiled if rule is not None]
+
+
+def _check_version(node: document.Node | None, top: Mark, report: Report) -> None:
+    if node is None:
+        report.error(top, f"the file needs 'version: {VERSION}'")
+    elif not isinstance(node, document.Scalar) or type(node.value) is not int:
+        report.error(node.mark, f"'version' is the number {VERSION}")
+    elif node.value != VERSION:
+        report.error(node.mark, f"version {node.value} is not known here: this reads {VERSION}")
+
+
+def _refuse_twin(rule: document.Node, ids: dict[str, Mark], report: Report) -> None:
+    """Remember a rule's id, also that of a rule with errors, and refuse it if it is taken."""
+    if not isinstance(rule, document.Mapping) or "id" not in rule.entries:
+        return
+    node = rule.entries["id"][1]
+    if not isinstance(node, document.Scalar) or not isinstance(node.value, str):
+        return
+    first = ids.get(node.value)
+    if first is None:
+        ids[node.value] = node.mark
+        return
+    mark = rule.mark if first == node.mark else node.mark  # an id that came with `<<`
+    report.error(mark, f"the id '{node.value}' is taken: by the rule at {first}")
+
+
+def _place(problem: Problem, order: dict[str, int]) -> tuple[int, int, int]:
+    return order.get(problem.path, -1), problem.line, problem.column

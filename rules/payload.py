@@ -1,0 +1,109 @@
+"""The metadata of a dispatch: a text, or a mapping or list that becomes JSON leaf by leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rules import document
+from rules.limits import metadata_fault
+from rules.template_filters import to_json
+from rules.templates import Context, RenderingError, Template, TooLongError, has_template
+
+if TYPE_CHECKING:
+    from rules.compiling import Compiling
+    from rules.document import Node
+
+PATH: Final = "dispatch.metadata"
+
+_Build = Callable[[Context], Any]
+
+
+class LeafError(Exception):
+    """A leaf of the metadata that cannot be rendered. `at` is its path."""
+
+    def __init__(self, at: str, error: RenderingError) -> None:
+        super().__init__(str(error))
+        self.at = at
+        self.too_long = isinstance(error, TooLongError)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Metadata, ready to be rendered."""
+
+    build: _Build
+    is_text: bool
+    constant: str | None = None
+
+    def render(self, context: Context) -> str:
+        """The metadata for one event.
+
+        Raises:
+            LeafError: one of its templates fails.
+        """
+        if self.constant is not None:
+            return self.constant
+        built = self.build(context)
+        return built if isinstance(built, str) and self.is_text else to_json(built)
+
+
+NO_PAYLOAD = Payload(build=lambda context: "", is_text=True, constant="")  # noqa: ARG005
+
+
+def compile_payload(node: Node, compiling: Compiling) -> Payload:
+    """Compile `dispatch.metadata`; problems go to the report."""
+    is_text = isinstance(node, document.Scalar)
+    if isinstance(node, document.Scalar) and not isinstance(node.value, str):
+        compiling.report.error(node.mark, f"'{PATH}' takes text, a mapping or a list: quote it")
+        return NO_PAYLOAD
+    templates: list[Template] = []
+    build = _compile(node, PATH, compiling, templates)
+    payload = Payload(build, is_text)
+    if templates:
+        return payload
+    constant = payload.render({})
+    fault = metadata_fault(constant)
+    if fault:
+        compiling.report.error(node.mark, fault)
+    return Payload(build, is_text, constant)
+
+
+def _compile(node: Node, path: str, compiling: Compiling, templates: list[Template]) -> _Build:
+    if isinstance(node, document.Mapping):
+        return _mapping(node, path, compiling, templates)
+    if isinstance(node, document.Sequence):
+        items = [
+            _compile(item, f"{path}[{index}]", compiling, templates)
+            for index, item in enumerate(node.items)
+        ]
+        return lambda context: [build(context) for build in items]
+    if isinstance(node.value, str) and has_template(node.value):
+        template = compiling.template(node)
+        templates.append(template)
+        is_whole = path == PATH
+        return _leaf(template.render if is_whole else template.render_json, path)
+    constant = node.value
+    return lambda context: constant  # noqa: ARG005 - the shape of a build
+
+
+def _mapping(
+    node: document.Mapping, path: str, compiling: Compiling, templates: list[Template]
+) -> _Build:
+    fields: list[tuple[str, _Build]] = []
+    for key, (mark, value) in node.entries.items():
+        if has_template(key):
+            compiling.report.error(mark, "templates stand in values, not in keys")
+        fields.append((key, _compile(value, f"{path}.{key}", compiling, templates)))
+    return lambda context: {key: build(context) for key, build in fields}
+
+
+def _leaf(render: _Build, path: str) -> _Build:
+    def build(context: Context) -> Any:  # noqa: ANN401 - any JSON
+        try:
+            return render(context)
+        except RenderingError as error:
+            raise LeafError(path, error) from error
+
+    return build

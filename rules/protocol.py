@@ -1,0 +1,240 @@
+"""LiveKit's protobuf JSON to the fields rules read: snake_case, numbers as numbers, defaults filled
+in, secrets left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rules.metadata import well_formed
+
+Fields = Mapping[str, Any]
+
+
+_ROOM_DEFAULTS: Final[Fields] = {
+    "sid": "",
+    "name": "",
+    "metadata": "",
+    "creation_time": 0,
+    "empty_timeout": 0,
+    "departure_timeout": 0,
+    "max_participants": 0,
+}
+
+_PARTICIPANT_DEFAULTS: Final[Fields] = {
+    "sid": "",
+    "identity": "",
+    "name": "",
+    "kind": "STANDARD",
+    "state": "JOINING",
+    "metadata": "",
+    "attributes": {},
+    "joined_at": 0,
+    "permission": {},
+    "disconnect_reason": "UNKNOWN_REASON",
+    "is_publisher": False,
+}
+
+_PERMISSION_DEFAULTS: Final[Fields] = {
+    "can_subscribe": False,
+    "can_publish": False,
+    "can_publish_data": False,
+    "can_publish_sources": [],
+    "can_update_metadata": False,
+    "can_subscribe_metrics": False,
+    "hidden": False,
+    "recorder": False,
+    "agent": False,
+}
+
+_TRACK_DEFAULTS: Final[Fields] = {
+    "sid": "",
+    "type": "AUDIO",
+    "source": "UNKNOWN",
+    "name": "",
+    "mime_type": "",
+    "muted": False,
+    "width": 0,
+    "height": 0,
+    "simulcast": False,
+    "stereo": False,
+    "disable_dtx": False,
+    "disable_red": False,
+    "encryption": "NONE",
+    "stream": "",
+    "mid": "",
+}
+
+_EGRESS_DEFAULTS: Final[Fields] = {
+    "egress_id": "",
+    "room_id": "",
+    "room_name": "",
+    "source_type": "EGRESS_SOURCE_TYPE_WEB",
+    "status": "EGRESS_STARTING",
+    "started_at": 0,
+    "ended_at": 0,
+    "updated_at": 0,
+    "error": "",
+    "error_code": 0,
+    "details": "",
+    "manifest_location": "",
+    "backup_storage_used": False,
+    "retry_count": 0,
+}
+
+_INGRESS_DEFAULTS: Final[Fields] = {
+    "ingress_id": "",
+    "name": "",
+    "url": "",
+    "input_type": "RTMP_INPUT",
+    "bypass_transcoding": False,
+    "room_name": "",
+    "participant_identity": "",
+    "participant_name": "",
+    "participant_metadata": "",
+    "reusable": False,
+}
+
+_SECRETS: Final = frozenset({"turnPassword", "turn_password", "streamKey", "stream_key"})
+
+_UNREAD: Final = frozenset({"enabledCodecs", "enabled_codecs", "capabilities"})
+"""Long lists no rule reads; dropped so that they are not stored once for every event."""
+
+_OPAQUE: Final = frozenset({"attributes"})
+"""Mappings whose keys are the user's own: never renamed, never read as numbers."""
+
+_INT64_FIELDS: Final = frozenset(
+    {
+        "created_at",
+        "creation_time",
+        "creation_time_ms",
+        "duration",
+        "ended_at",
+        "end_time",
+        "image_count",
+        "joined_at",
+        "joined_at_ms",
+        "segment_count",
+        "size",
+        "start_time",
+        "started_at",
+        "ticks",
+        "unix_micro",
+        "updated_at",
+    }
+)
+"""64-bit integers, which arrive as strings. A room's name of digits only stays a string."""
+
+_CAMEL: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+_INT64: Final = re.compile(r"-?[0-9]{1,20}\Z")
+
+_DEFAULTS: Final[Mapping[str, Fields]] = {
+    "room": _ROOM_DEFAULTS,
+    "participant": _PARTICIPANT_DEFAULTS,
+    "track": _TRACK_DEFAULTS,
+    "egress_info": _EGRESS_DEFAULTS,
+    "ingress_info": _INGRESS_DEFAULTS,
+}
+
+
+def part_fields(part: str, given: Mapping[str, Any], *, partial: bool) -> Fields:
+    """The fields of one part of an event, such as its room.
+
+    Args:
+        part: `room`, `participant`, `track`, `egress_info` or `ingress_info`.
+        given: as LiveKit sends it, or already in snake_case.
+        partial: whether the event carries rooms and participants by name only, so that what is
+            left out is unknown and not the protocol's default.
+
+    Raises:
+        ValueError: it is not such a part: a text that is none, attributes that are no texts.
+    """
+    fields = _plain(given)
+    fields |= _texts(part, fields)
+    if partial and part != "track":
+        return fields
+    whole = {**_DEFAULTS[part], **fields}
+    if part == "participant":
+        permission = whole["permission"]
+        if not isinstance(permission, Mapping):
+            msg = "'permission' of a participant must be an object"
+            raise ValueError(msg)
+        whole["permission"] = {**_PERMISSION_DEFAULTS, **permission}
+        _check_attributes(whole["attributes"])
+    return whole
+
+
+def without_defaults(part: str, whole: Fields) -> dict[str, Any]:
+    """A whole part without what `with_defaults` puts back: for keeping many of them."""
+    defaults = _DEFAULTS[part]
+    kept = {k: v for k, v in whole.items() if k not in defaults or v != defaults[k]}
+    if "permission" in kept:
+        given = kept["permission"].items()
+        kept["permission"] = {k: v for k, v in given if v != _PERMISSION_DEFAULTS.get(k)}
+    return kept
+
+
+def with_defaults(part: str, kept: Fields) -> Fields:
+    """What `without_defaults` was given."""
+    whole = {**_DEFAULTS[part], **kept}
+    if part == "participant":
+        whole["permission"] = {**_PERMISSION_DEFAULTS, **whole["permission"]}
+    return whole
+
+
+def _texts(part: str, given: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that are text in the protocol; enums LiveKit has no name for come as numbers."""
+    texts: dict[str, str] = {}
+    for key, default in _DEFAULTS[part].items():
+        value = given.get(key)
+        if isinstance(default, str) and value is not None:
+            if not isinstance(value, str | int | float):
+                msg = f"'{key}' of '{part}' must be text"
+                raise ValueError(msg)
+            texts[key] = str(value)
+    return texts
+
+
+def _check_attributes(attributes: object) -> None:
+    if isinstance(attributes, Mapping) and all(
+        isinstance(value, str) for value in attributes.values()
+    ):
+        return
+    msg = "'attributes' of a participant must be an object of strings"
+    raise ValueError(msg)
+
+
+def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        snake_case(key): _own(value) if key in _OPAQUE else _value(snake_case(key), value)
+        for key, value in given.items()
+        if value is not None and key not in _SECRETS and key not in _UNREAD
+    }
+
+
+def _value(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, Mapping):
+        return _plain(value)
+    if isinstance(value, list):
+        return [_plain(item) if isinstance(item, Mapping) else item for item in value]
+    if isinstance(value, str):
+        is_number = key in _INT64_FIELDS and _INT64.match(value)
+        return int(value) if is_number else well_formed(value)
+    return value
+
+
+def _own(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        well_formed(str(key)): well_formed(item) if isinstance(item, str) else item
+        for key, item in value.items()
+    }
+
+
+def snake_case(name: str) -> str:
+    """A protobuf JSON name as the protocol has it: `emptyTimeout` is `empty_timeout`."""
+    return _CAMEL.sub("_", name).lower()

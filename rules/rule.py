@@ -1,0 +1,49 @@
+"""One rule, compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rules.decision import Claim, Once
+
+if TYPE_CHECKING:
+    from rules.conditions import Check
+    from rules.dispatch import Dispatch
+    from rules.event import Event
+    from rules.problems import Mark
+
+FIRST_POSITION = "0"
+"""The position in its claim of a rule's only dispatch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as it is evaluated: nothing of its file is left to interpret."""
+
+    id: str
+    mark: Mark
+    description: str
+    enabled: bool
+    on: tuple[str, ...]
+    when: Check | None
+    unless: Check | None
+    once: Once
+    named_kinds: frozenset[str]
+    """Guarded kinds of participants whose events it asks for by name."""
+    dispatch: Dispatch
+
+    def claim(self, event: Event) -> Claim | None:
+        """What a dispatch on this event takes; None if the event lacks what `once` needs."""
+        subject = _subject(self.once, event)
+        return Claim(self.id, FIRST_POSITION, self.once, subject) if subject else None
+
+
+def _subject(once: Once, event: Event) -> str:
+    match once:
+        case Once.ROOM:
+            return event.room_name
+        case Once.PARTICIPANT:
+            return str((event.participant or {}).get("identity") or "")
+        case Once.EVENT:
+            return event.id

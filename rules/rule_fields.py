@@ -1,0 +1,169 @@
+"""Reads one rule from its file, and finds all that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from rules import document
+from rules.compiling import Compiling
+from rules.conditions import Check, compile_conditions
+from rules.decision import Once
+from rules.dispatch_fields import compile_dispatch
+from rules.event import EventName
+from rules.loop_guard import named_kinds
+from rules.names import CARRIED_BY, CONDITION_NAMES
+from rules.problems import Report, nearest
+from rules.rule import Rule
+from rules.weights import Sticky, Weights
+
+if TYPE_CHECKING:
+    from rules.dispatch import Dispatch
+    from rules.document import Node
+    from rules.problems import Mark
+
+RULE_KEYS: Final = (
+    "id",
+    "description",
+    "enabled",
+    "on",
+    "when",
+    "unless",
+    "once",
+    "dispatch",
+)
+_EVENTS: Final = tuple(str(name) for name in EventName)
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
+
+Entries = dict[str, tuple["Mark", "Node"]]
+
+
+def compile_rule(node: Node, report: Report) -> Rule | None:
+    """Compile one item of `rules`; None if it cannot be, which the report tells."""
+    if not isinstance(node, document.Mapping):
+        report.error(node.mark, "a rule is a mapping with 'id', 'on' and 'dispatch'")
+        return None
+    compiling = Compiling(report)
+    entries = compiling.known_keys(node, RULE_KEYS, "")
+    for key in ("id", "on", "dispatch"):
+        if key not in entries:
+            report.error(node.mark, f"the rule{_called(entries)} needs '{key}'")
+    rule_id = _id(entries, report)
+    on = _events(entries["on"][1], report) if "on" in entries else ()
+    once = Once.ROOM
+    if "once" in entries:
+        once = Once(compiling.choice(entries["once"][1], Once, "once") or Once.ROOM)
+    description = _description(entries, compiling)
+    enabled = _enabled(entries, report)
+    when, unless = (_conditions(key, entries, report) for key in ("when", "unless"))
+    dispatch = (
+        compile_dispatch(entries["dispatch"][1], compiling) if "dispatch" in entries else None
+    )
+    if not on or dispatch is None or rule_id is None:
+        return None
+    _need_participants(on, once, dispatch, entries, report)
+    _warn_of_the_impossible(on, entries, compiling)
+    return Rule(
+        id=rule_id,
+        mark=entries["id"][1].mark,
+        description=description,
+        enabled=enabled,
+        on=on,
+        when=when,
+        unless=unless,
+        once=once,
+        named_kinds=named_kinds(entries["when"][1] if "when" in entries else None),
+        dispatch=dispatch,
+    )
+
+
+def _called(entries: Entries) -> str:
+    node = entries["id"][1] if "id" in entries else None
+    value = node.value if isinstance(node, document.Scalar) else None
+    return f" '{value}'" if isinstance(value, str) else ""
+
+
+def _id(entries: Entries, report: Report) -> str | None:
+    if "id" not in entries:
+        return None
+    node = entries["id"][1]
+    value = node.value if isinstance(node, document.Scalar) else None
+    if isinstance(value, str) and _ID.match(value):
+        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    hint = ": quote it" if number else ""
+    report.error(node.mark, f"an id has lowercase letters, digits and '-', such as es-1{hint}")
+    return None
+
+
+def _events(node: Node, report: Report) -> tuple[str, ...]:
+    items = node.items if isinstance(node, document.Sequence) else [node]
+    if not items:
+        report.error(node.mark, "'on' is an empty list: name an event")
+    names: list[str] = []
+    for item in items:
+        value = item.value if isinstance(item, document.Scalar) else None
+        if not isinstance(value, str):
+            report.error(item.mark, "'on' takes the name of an event, or a list of them")
+        elif value not in _EVENTS:
+            report.error(item.mark, f"unknown event '{value}'{nearest(value, _EVENTS)}")
+        elif value in names:
+            report.warning(item.mark, f"'{value}' is named twice")
+        else:
+            names.append(value)
+            if value == EventName.ROOM_FINISHED:
+                message = "a room that finished takes no agent: this is refused with 'room_ended'"
+                report.warning(item.mark, f"'on: room_finished': {message}")
+    return tuple(names)
+
+
+def _description(entries: Entries, compiling: Compiling) -> str:
+    if "description" not in entries:
+        return ""
+    text = compiling.text(entries["description"][1], "description")
+    return str(text.value) if text is not None else ""
+
+
+def _enabled(entries: Entries, report: Report) -> bool:
+    if "enabled" not in entries:
+        return True
+    node = entries["enabled"][1]
+    if isinstance(node, document.Scalar) and isinstance(node.value, bool):
+        return node.value
+    report.error(node.mark, "'enabled' is true or false")
+    return True
+
+
+def _conditions(key: str, entries: Entries, report: Report) -> Check | None:
+    if key not in entries:
+        return None
+    return compile_conditions(entries[key][1], CONDITION_NAMES, key, report)
+
+
+def _need_participants(
+    on: tuple[str, ...], once: Once, dispatch: Dispatch, entries: Entries, report: Report
+) -> None:
+    without = [name for name in on if name not in CARRIED_BY["participant"]]
+    if not without:
+        return
+    names = " and ".join(f"'{name}'" for name in without)
+    if once is Once.PARTICIPANT:
+        report.error(entries["once"][1].mark, f"'once: participant': {names} has no participant")
+    deployment = dispatch.deployment
+    if isinstance(deployment, Weights) and deployment.sticky is Sticky.PARTICIPANT:
+        mark = entries["dispatch"][1].mark
+        report.error(mark, f"'sticky: participant': {names} has no participant")
+
+
+def _warn_of_the_impossible(on: tuple[str, ...], entries: Entries, compiling: Compiling) -> None:
+    names = ", ".join(on)
+    for part, carriers in CARRIED_BY.items():
+        if carriers.intersection(on):
+            continue
+        for template, node in compiling.templates:
+            if part in template.names:
+                compiling.report.warning(node.mark, f"'{part}' is never there on {names}")
+        when = entries["when"][1] if "when" in entries else None
+        if isinstance(when, document.Mapping) and part in when.entries:
+            message = f"'{part}' is never there on {names}"
+            compiling.report.warning(when.entries[part][0], message)

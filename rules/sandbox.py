@@ -1,0 +1,173 @@
+"""The Jinja2 environment of rule templates: sandboxed, strict, and bounded in what it may cost.
+
+A dot or a subscript on what an event carries reads that field and nothing else, so a participant
+who names an attribute `items` or writes `{{ … }}` into metadata changes data, never code.
+
+Jinja's own sandbox bounds `range` only. Here texts and lists cannot grow past
+`template_filters.MAX_LENGTH`, loops share one budget of steps, and filters that build text of any
+length by a number (`center`, `indent`, …) are left out.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import nodes, pass_context
+from jinja2.compiler import CodeGenerator, optimizeconst
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from rules.template_filters import filters, kept_short
+from rules.template_values import MAPPING_METHODS, Fields, MetadataText, Missing, fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jinja2.compiler import Frame
+    from jinja2.runtime import Context, Undefined
+
+MAX_STEPS: Final = 10_000
+"""Turns that all loops of one rendering may take together."""
+BUDGET: Final = "rendering budget"
+"""Where a rendering keeps its remaining steps; no template can write this name."""
+
+_MAX_BITS: Final = 4096
+STRING_METHODS: Final = frozenset(
+    """
+    capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit islower
+    isnumeric isspace istitle isupper lower lstrip partition removeprefix removesuffix rfind
+    rpartition rsplit rstrip split splitlines startswith strip swapcase title upper
+    """.split()  # noqa: SIM905 - forty words read better in three lines than in forty
+)
+_SIZED: Final = (str, list, tuple)
+
+
+class Budget:
+    """How many turns of loops are left in one rendering."""
+
+    def __init__(self) -> None:
+        self.steps = MAX_STEPS
+
+    def spend(self, turns: int) -> None:
+        """Take turns off.
+
+        Raises:
+            SecurityError: there are not as many left.
+        """
+        self.steps -= turns
+        if self.steps < 0:
+            msg = f"its loops take more than {MAX_STEPS:,} turns"
+            raise SecurityError(msg)
+
+
+class _Generator(CodeGenerator):
+    @optimizeconst
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """Send `a ~ b` through the environment, which looks at its length."""
+        self.write("environment.joined((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+
+class RuleEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja2 for rule templates."""
+
+    code_generator_class = _Generator
+    intercepted_binops = frozenset({"*", "+", "%", "**"})
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=Missing, keep_trailing_newline=True, autoescape=False, cache_size=0
+        )
+        self.globals = {"range": self.globals["range"]}
+        self.filters = {**filters(self.filters), "counted": _counted}
+
+    def joined(self, parts: Iterable[object]) -> str:
+        """What `~` does."""
+        texts = [str(part) for part in parts]
+        kept_short(sum(map(len, texts)))
+        return "".join(texts)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja's signature
+        """Calculate, unless the result would be huge."""
+        match operator:
+            case "*":
+                if isinstance(left, list | tuple) or isinstance(right, list | tuple):
+                    msg = "lists are not multiplied in rule templates"
+                    raise SecurityError(msg)
+                for text, times in ((left, right), (right, left)):
+                    if isinstance(text, str) and isinstance(times, int):
+                        kept_short(len(text) * times)
+                _bounded(_bits(left) + _bits(right))
+            case "+" if isinstance(left, _SIZED) and isinstance(right, _SIZED):
+                kept_short(len(left) + len(right))
+            case "%" if isinstance(left, str):
+                msg = "'%' does not format text in rule templates: use '~' to join"
+                raise SecurityError(msg)
+            case "**":
+                _bounded(_bits(left) * abs(right) if isinstance(right, int) else 0)
+        return super().call_binop(context, operator, left, right)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - Jinja's signature
+        """Read `obj.attribute`: a field of data, or one of a few harmless methods."""
+        if isinstance(obj, Missing):
+            return obj.below(attribute)
+        fields = fields_of(obj)
+        if fields is not None:
+            return self._field(obj, fields, attribute)
+        if isinstance(obj, str):
+            if attribute == "replace":
+                return _replacing(obj)
+            if attribute not in STRING_METHODS:
+                return Missing(name=f"{attribute} of a text")
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - Jinja's signature
+        """Read `obj[argument]`."""
+        if isinstance(obj, Missing):
+            return obj.below(str(argument))
+        fields = fields_of(obj)
+        if fields is not None and (isinstance(argument, str) or not isinstance(obj, str)):
+            return fields.read(argument)
+        if isinstance(obj, str) and isinstance(argument, str):
+            return self.getattr(obj, argument)
+        return super().getitem(obj, argument)
+
+    def _field(self, obj: object, fields: Fields, attribute: str) -> Any:  # noqa: ANN401 - any JSON
+        found = fields.read(attribute)
+        if isinstance(found, Missing) and attribute in MAPPING_METHODS:
+            if isinstance(obj, MetadataText) and not fields:
+                return found
+            return getattr(fields, attribute)
+        return found
+
+
+def _replacing(text: str) -> Any:  # noqa: ANN401 - a bound method
+    def replace(old: str, new: str, count: int = -1) -> str:
+        kept_short(len(text) + (text.count(old) if old else len(text) + 1) * len(new))
+        return text.replace(old, new, count)
+
+    return replace
+
+
+def _bits(value: object) -> int:
+    return value.bit_length() if isinstance(value, int) else 0
+
+
+def _bounded(bits: int) -> None:
+    if bits > _MAX_BITS:
+        msg = "a number too large for a rule template"
+        raise SecurityError(msg)
+
+
+@pass_context
+def _counted(context: Context, values: Iterable[Any] | Undefined) -> Iterable[Any]:
+    """Wrapped around what a `for` loops over."""
+    budget: Budget = context[BUDGET]
+    listed = list(islice(values, budget.steps + 1))
+    budget.spend(len(listed))
+    return listed

@@ -1,0 +1,137 @@
+"""What is known of one session of a room: who is there, who has gone, whether it is over.
+
+A session is one life of a room name, named by its sid. The same name with a new sid is another
+session. `observe` is the only way a session changes; it never looks at rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from rules.event import Event, EventName, Fields, is_human, whole_participant, whole_room
+from rules.protocol import with_defaults, without_defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+TOMBSTONES: Final = 256
+"""How many who left are remembered: a room may be open for weeks, an event is minutes late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One life of a room, as the events so far have told it."""
+
+    sid: str
+    room: Fields | None = None
+    """The room as an event last carried it whole; None until one has."""
+    participants: Mapping[str, Fields] = field(default_factory=dict)
+    """Who is present, by participant sid."""
+    gone: tuple[str, ...] = ()
+    """Sids of the last who left: one that left never joins again, however late its events come."""
+    ended: bool = False
+
+    @property
+    def humans(self) -> tuple[str, ...]:
+        """Identities of the humans present."""
+        return tuple(str(p["identity"]) for p in self.participants.values() if is_human(p))
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Names of the agents present; `""` for one that does not tell its name."""
+        return tuple(agent_name(p) for p in self.participants.values() if p.get("kind") == "AGENT")
+
+    def present(self, identity: str) -> bool:
+        """Whether somebody with this identity is in the room."""
+        return any(p.get("identity") == identity for p in self.participants.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The session as it is stored; `from_json` reads it back."""
+        return {
+            "sid": self.sid,
+            "room": without_defaults("room", self.room) if self.room is not None else None,
+            "participants": {
+                sid: without_defaults("participant", p) for sid, p in self.participants.items()
+            },
+            "gone": list(self.gone),
+            "ended": self.ended,
+        }
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Session:
+        """Read what `to_json` wrote."""
+        return cls(
+            sid=given["sid"],
+            room=with_defaults("room", given["room"]) if given["room"] is not None else None,
+            participants={
+                sid: with_defaults("participant", p) for sid, p in given["participants"].items()
+            },
+            gone=tuple(given["gone"]),
+            ended=given["ended"],
+        )
+
+
+def observe(session: Session, event: Event) -> tuple[Session, Event]:
+    """Apply an event to the session it belongs to.
+
+    Returns:
+        The session after the event, and the event filled in from it: track events learn their
+        room and participant, egress and ingress events their room. What neither knows stays
+        absent.
+    """
+    session = _room_seen(session, event)
+    leaver = _present_participant(session, event)
+    session = _presence(session, event)
+    room, participant = event.room, event.participant
+    if event.name in (EventName.TRACK_PUBLISHED, EventName.TRACK_UNPUBLISHED):
+        room = _known(session.room, room)
+        participant = _known(leaver, participant)
+    elif room is None and (event.egress_info is not None or event.ingress_info is not None):
+        room = session.room
+    return session, event.carrying(room=room, participant=participant)
+
+
+def agent_name(participant: Fields) -> str:
+    """The name an agent was dispatched by, from the attribute its worker sets; `""` if none."""
+    attributes = participant.get("attributes") or {}
+    return str(attributes.get("lk.agent_name", attributes.get("lk.agent.name", "")))
+
+
+def _known(recorded: Fields | None, carried: Fields | None) -> Fields | None:
+    return {**(carried or {}), **recorded} if recorded is not None else carried
+
+
+def _present_participant(session: Session, event: Event) -> Fields | None:
+    sid = (event.participant or {}).get("sid")
+    return session.participants.get(sid) if sid else None
+
+
+def _room_seen(session: Session, event: Event) -> Session:
+    if event.room is None or "creation_time" not in event.room:
+        return session
+    return replace(session, room=whole_room(event.room))
+
+
+def _presence(session: Session, event: Event) -> Session:
+    if event.name == EventName.ROOM_FINISHED:
+        return replace(
+            session, ended=True, participants={}, gone=_gone(session, session.participants)
+        )
+    sid = str((event.participant or {}).get("sid", ""))
+    if not sid or event.participant is None:
+        return session
+    match event.name:
+        case EventName.PARTICIPANT_JOINED if sid not in session.gone and not session.ended:
+            joined = whole_participant(event.participant)
+            return replace(session, participants={**session.participants, sid: joined})
+        case EventName.PARTICIPANT_LEFT | EventName.PARTICIPANT_CONNECTION_ABORTED:
+            remaining = {s: p for s, p in session.participants.items() if s != sid}
+            return replace(session, participants=remaining, gone=_gone(session, [sid]))
+        case _:
+            return session
+
+
+def _gone(session: Session, sids: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*session.gone, *sids)))[-TOMBSTONES:]

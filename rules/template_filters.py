@@ -1,0 +1,110 @@
+"""The filters of rule templates: Jinja's own, but those that escape HTML, are not deterministic,
+or build text of any length from a number.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import pass_environment
+from jinja2.exceptions import SecurityError
+
+from rules.template_values import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jinja2 import Environment
+
+MAX_LENGTH: Final = 1024 * 1024
+"""Characters of a text, or items of a list, that a template may build."""
+_MAX_INDENT: Final = 8
+_MAX_PRECISION: Final = 15
+_FROM_JINJA: Final = """
+    abs capitalize count d default dictsort first float int items last length list lower map max
+    min reject rejectattr reverse select selectattr sort string sum title trim truncate unique
+    upper urlencode wordcount
+""".split()  # noqa: SIM905 - as words in a sentence
+
+
+def filters(of_jinja: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """The filters by name."""
+    kept = {name: of_jinja[name] for name in _FROM_JINJA}
+    return {**kept, "join": _join, "replace": _replace, "round": _round, "tojson": to_json}
+
+
+def kept_short(length: int) -> None:
+    """Refuse to build something huge.
+
+    Raises:
+        SecurityError: it would be longer than a template may build.
+    """
+    if length > MAX_LENGTH:
+        msg = f"it would build a value longer than {MAX_LENGTH:,}"
+        raise SecurityError(msg)
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """`tojson`: plain JSON, not escaped for HTML as Jinja's own is.
+
+    Raises:
+        TypeError: it is nothing JSON can say, such as something undefined.
+        ValueError: it is not a finite number.
+    """
+    if indent is not None:
+        indent = max(0, min(indent, _MAX_INDENT))
+    _kept_small(value, MAX_LENGTH)
+    separators = (",", ":") if indent is None else None
+    return json.dumps(
+        value,
+        ensure_ascii=False,
+        allow_nan=False,
+        indent=indent,
+        separators=separators,
+        default=_plain,
+    )
+
+
+def _kept_small(value: object, left: int) -> int:
+    """How much is left of an allowance of characters after a value, however often it is shared."""
+    if left < 0:
+        kept_short(MAX_LENGTH + 1)
+    plain = _plain(value) if isinstance(value, Fields) else value
+    if isinstance(plain, str):
+        return left - len(plain)
+    if isinstance(plain, dict):
+        for key, item in plain.items():
+            left = _kept_small(item, left - len(str(key)))
+    elif isinstance(plain, list | tuple):
+        for item in plain:
+            left = _kept_small(item, left)
+    return left - 1
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Fields):
+        return value.plain
+    msg = f"tojson cannot write {type(value).__name__}"
+    raise TypeError(msg)
+
+
+@pass_environment
+def _join(
+    environment: Environment, value: Iterable[Any], d: object = "", attribute: str | None = None
+) -> str:
+    if attribute is not None:
+        value = (environment.getitem(item, attribute) for item in value)
+    texts = [str(item) for item in value]
+    kept_short(sum(map(len, texts)) + len(texts) * len(str(d)))
+    return str(d).join(texts)
+
+
+def _replace(value: object, old: str, new: str, count: int | None = None) -> str:
+    text = str(value)
+    kept_short(len(text) + (text.count(old) if old else len(text) + 1) * len(new))
+    return text.replace(old, new, -1 if count is None else count)
+
+
+def _round(value: float, precision: int = 0) -> float:
+    return round(value, max(-_MAX_PRECISION, min(precision, _MAX_PRECISION)))

@@ -1,0 +1,99 @@
+"""What an event carries, as templates see it: fields that know their path, and metadata that is
+both its raw text and the fields of its JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from jinja2 import StrictUndefined
+from jinja2.exceptions import UndefinedError
+
+from rules.metadata import json_object
+
+MAPPING_METHODS: Final = frozenset({"get", "items", "keys", "values"})
+"""What a template may call on fields, where no field has that name."""
+
+
+class Missing(StrictUndefined):
+    """Something the event does not carry. It may only be asked about or given a default.
+
+    A field of it is missing too, so that `room.metadata.customer.name | default('you')` works
+    without a customer.
+    """
+
+    __slots__ = ()
+
+    def below(self, key: str) -> Missing:
+        """A field of something missing."""
+        return Missing(name=f"{self._undefined_name}.{key}")
+
+    @property
+    def _undefined_message(self) -> str:
+        return self._undefined_hint or f"'{self._undefined_name}' is absent"
+
+    def _fail_with_undefined_error(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, ARG002 - Jinja's signature
+        raise UndefinedError(self._undefined_message)
+
+
+class Fields(Mapping[str, Any]):
+    """A mapping of an event that remembers its path, for messages."""
+
+    __slots__ = ("path", "plain")
+
+    def __init__(self, plain: Mapping[str, Any], path: str) -> None:
+        self.plain = plain
+        self.path = path
+
+    def read(self, key: object) -> Any:  # noqa: ANN401 - any JSON
+        """A field; `Missing` if there is none or it is null."""
+        value = self.plain.get(key) if isinstance(key, str) else None
+        if value is None:
+            return Missing(name=f"{self.path}.{key}" if self.path else str(key))
+        return Fields(value, f"{self.path}.{key}") if isinstance(value, Mapping) else value
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - any JSON
+        return self.plain[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.plain)
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+    def __str__(self) -> str:
+        return str(self.plain)
+
+
+class MetadataText(str):
+    """Metadata: prints as its raw text, and has the fields of the JSON object it holds."""
+
+    __slots__ = ("fields",)
+    fields: Fields
+
+    @classmethod
+    def at(cls, path: str, text: str) -> MetadataText:
+        """Metadata found at a path."""
+        metadata = cls(text)
+        metadata.fields = Fields(json_object(text), path)
+        return metadata
+
+
+def fields_of(value: object) -> Fields | None:
+    """The readable fields of a value; None if it is nothing that has fields."""
+    if isinstance(value, MetadataText):
+        return value.fields
+    if isinstance(value, Fields):
+        return value
+    return Fields(value, "") if isinstance(value, Mapping) else None
+
+
+def event_fields(part: Mapping[str, Any], path: str, metadata: tuple[str, ...]) -> Fields:
+    """A part of an event, with the texts under the given keys readable as metadata."""
+    texts = {
+        key: MetadataText.at(f"{path}.{key}", part[key])
+        for key in metadata
+        if isinstance(part.get(key), str)
+    }
+    return Fields({**part, **texts}, path)

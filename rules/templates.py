@@ -1,0 +1,216 @@
+"""Templates: texts of a rule with `{{ … }}` in them, compiled and checked when loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
+
+from rules.metadata import well_formed
+from rules.names import TEMPLATE_NAMES, Kind, Name
+from rules.problems import nearest
+from rules.sandbox import BUDGET, STRING_METHODS, Budget, RuleEnvironment
+from rules.template_filters import MAX_LENGTH
+from rules.template_values import MAPPING_METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jinja2 import Template as JinjaTemplate
+
+MAX_SOURCE: Final = 64 * 1024
+"""Characters a template may have."""
+
+_ENVIRONMENT: Final = RuleEnvironment()
+_DELIMITERS: Final = ("{{", "{%", "{#")
+_OF_JINJA: Final = frozenset({"self", "super", "caller", "varargs", "kwargs"})
+"""Names that Jinja itself fills in, for blocks and macros."""
+_STATEMENTS: Final = (nodes.Output, nodes.If, nodes.For, nodes.Assign)
+
+Context = Mapping[str, Any]
+
+
+class RenderingError(Exception):
+    """A template that cannot be rendered for this event."""
+
+
+class TooLongError(RenderingError):
+    """A template that renders to more than anything takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text of a rule. `constant` is it where nothing needs rendering."""
+
+    source: str
+    constant: str | None
+    names: frozenset[str] = frozenset()
+    """Names of the event it reads, such as `participant`."""
+    is_json: bool = False
+    """Whether it is nothing but `{{ … | tojson }}`."""
+    compiled: JinjaTemplate | None = None
+
+    def render(self, context: Context) -> str:
+        """Render for one event.
+
+        Raises:
+            RenderingError: something it reads is absent, or it fails.
+            TooLongError: it is longer than anything takes.
+        """
+        if self.compiled is None:
+            return self.source
+        try:
+            text = "".join(_bounded(self._texts(context)))
+        except RenderingError:
+            raise
+        except Exception as error:  # a template is somebody else's program
+            raise RenderingError(_said(error)) from error
+        return well_formed(text)
+
+    def _texts(self, context: Context) -> Iterator[str]:
+        if self.compiled is not None:
+            variables = self.compiled.new_context({**context, BUDGET: Budget()})
+            yield from self.compiled.root_render_func(variables)
+
+    def render_json(self, context: Context) -> Any:  # noqa: ANN401 - any JSON
+        """Render to a JSON value: what `tojson` wrote, or else the text.
+
+        Raises:
+            RenderingError: as `render`.
+        """
+        text = self.render(context)
+        if not self.is_json:
+            return text
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RenderingError(f"tojson gave no JSON: {error}") from error
+
+
+def has_template(text: str) -> bool:
+    """Whether a text is more than itself."""
+    return any(delimiter in text for delimiter in _DELIMITERS)
+
+
+@lru_cache(maxsize=4096)
+def compile_template(source: str) -> Template:
+    """Compile a text.
+
+    Raises:
+        ValueError: it is not a template a rule can use; the message says why.
+    """
+    if not has_template(source):
+        return Template(source, constant=source)
+    if len(source) > MAX_SOURCE:
+        raise ValueError(f"a template of {len(source):,} characters: {MAX_SOURCE:,} are allowed")
+    tree, undeclared = _parsed(source)
+    _check(tree, undeclared)
+    for loop in tree.find_all(nodes.For):
+        _count_turns(loop)
+    names = undeclared & TEMPLATE_NAMES.fields.keys()
+    try:
+        compiled = _ENVIRONMENT.from_string(tree)
+    except Exception as error:  # Jinja's and Python's compiler fail in many ways
+        raise ValueError(f"not a valid template: {_said(error)}") from error
+    return Template(source, None, names, _is_only_tojson(tree), compiled)
+
+
+def _bounded(texts: Iterator[str]) -> Iterator[str]:
+    length = 0
+    for text in texts:
+        length += len(text)
+        if length > MAX_LENGTH:
+            raise TooLongError(f"it renders to more than {MAX_LENGTH:,} characters")
+        yield text
+
+
+def _parsed(source: str) -> tuple[nodes.Template, frozenset[str]]:
+    try:
+        tree = _ENVIRONMENT.parse(source)
+        return tree, frozenset(find_undeclared_variables(tree))
+    except TemplateSyntaxError as error:
+        where = f" (line {error.lineno} of it)" if error.lineno > 1 else ""
+        raise ValueError(f"not a valid template: {error.message}{where}") from error
+    except Exception as error:  # Jinja's and Python's compiler fail in many ways
+        raise ValueError(f"not a valid template: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _check(tree: nodes.Template, undeclared: frozenset[str]) -> None:
+    for statement in tree.find_all(nodes.Stmt):
+        if not isinstance(statement, _STATEMENTS):
+            word = type(statement).__name__.lower()
+            raise ValueError(f"'{word}' is not part of rule templates")  # noqa: TRY004 - bad input
+        if isinstance(statement, nodes.For) and statement.recursive:
+            raise ValueError("a recursive loop is not part of rule templates")
+    known = TEMPLATE_NAMES.fields
+    read_names = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "load"}
+    for name in sorted((undeclared | (read_names & _OF_JINJA)) - known.keys()):
+        raise ValueError(f"unknown name '{name}' in a template{nearest(name, known)}")
+    if any(_is_not_finite(constant.value) for constant in tree.find_all(nodes.Const)):
+        raise ValueError("not a valid template: a number too large")
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    for read in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        path = _constant_path(read)
+        if path and path[0] in known and path[0] not in own:
+            _check_path(path)
+
+
+def _is_not_finite(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _constant_path(read: nodes.Expr) -> tuple[str, ...]:
+    if isinstance(read, nodes.Name):
+        return (read.name,)
+    if isinstance(read, nodes.Getattr):
+        above = _constant_path(read.node)
+        return (*above, read.attr) if above else ()
+    if isinstance(read, nodes.Getitem) and isinstance(read.arg, nodes.Const):
+        above = _constant_path(read.node)
+        return (*above, str(read.arg.value)) if above else ()
+    return ()
+
+
+def _check_path(path: tuple[str, ...]) -> None:
+    name: Name = TEMPLATE_NAMES
+    for depth, key in enumerate(path):
+        child = name.child(key)
+        if child is None:
+            if name.kind is Kind.GROUP and key in MAPPING_METHODS:
+                return
+            if name.kind is Kind.TEXT and key in (*STRING_METHODS, "replace"):
+                return
+            above = ".".join(path[:depth])
+            hint = nearest(f"{above}.{key}", [f"{above}.{known}" for known in name.fields])
+            raise ValueError(f"unknown field '{above}.{key}' in a template{hint}")
+        if child.kind is Kind.JSON:
+            return
+        name = child
+
+
+def _count_turns(loop: nodes.For) -> None:
+    lineno = loop.lineno
+    loop.iter = nodes.Filter(loop.iter, "counted", [], [], None, None, lineno=lineno)
+    loop.set_environment(_ENVIRONMENT)
+
+
+def _is_only_tojson(tree: nodes.Template) -> bool:
+    if len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output):
+        return False
+    spoken = [
+        node
+        for node in tree.body[0].nodes
+        if not (isinstance(node, nodes.TemplateData) and not node.data.strip())
+    ]
+    return len(spoken) == 1 and isinstance(spoken[0], nodes.Filter) and spoken[0].name == "tojson"

@@ -1,0 +1,207 @@
+"""The values of conditions: a constant, a list of alternatives, or a mapping of operators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rules.document import Mapping, Node, Scalar, Sequence
+from rules.names import Kind, Name
+from rules.operators import (
+    NUMBER_OPERATORS,
+    OPERATORS,
+    TEXT_OPERATORS,
+    Test,
+    exists_test,
+    fits,
+    kind_words,
+    number_test,
+    over_items,
+    same,
+    shown,
+    text_test,
+)
+from rules.problems import Report, nearest
+from rules.texts import exactly, glob, is_glob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rules.scalars import Constant
+
+_BROKEN: Final = Test(lambda found: False, "something")  # noqa: ARG005 - the shape of a test
+_SHOWN_ALTERNATIVES: Final = 8
+
+
+class ValueCompiler:
+    """Compiles values; `names` is the dotted name the value is compared with."""
+
+    def __init__(
+        self, report: Report, mapping: Callable[[Mapping, Name, str], Callable[[object], object]]
+    ) -> None:
+        self._report = report
+        self._mapping = mapping
+        """Compiles a mapping of fields; the function answers None if all of it holds."""
+
+    def test(self, node: Node, name: Name, names: str) -> Test:
+        """Compile any form of value."""
+        if isinstance(node, Scalar):
+            test = self._constant(node, name, names)
+        elif isinstance(node, Sequence):
+            return self._alternatives(node, name, names)
+        elif name.kind in (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN):
+            return self.operators(node, name, names)
+        else:
+            fulfils = self._mapping(node, name, names)
+            return Test(lambda found: fulfils(found) is None, "fields that match")
+        return over_items(test) if name.many else test
+
+    def operators(self, node: Mapping, name: Name, names: str) -> Test:
+        """Compile a mapping of operators, all of which must hold."""
+        tests: list[Test] = []
+        if not node.entries:
+            self._report.error(node.mark, f"'{names}' is empty: say what it must be")
+        for operator, (mark, operand) in node.entries.items():
+            if operator not in OPERATORS:
+                hint = nearest(operator, OPERATORS)
+                if operator in ("any", "all"):
+                    hint = ": a list of values means any of them"
+                self._report.error(mark, f"unknown operator '{operator}' for '{names}'{hint}")
+            elif not fits(operator, name.kind):
+                words = kind_words(name.kind)
+                hint = ": write a list for several values" if operator == "in" else ""
+                self._report.error(mark, f"'{operator}' cannot hold: '{names}' is {words}{hint}")
+            else:
+                tests.append(self._operator(operator, operand, name, names))
+        holds = tuple(test.holds for test in tests)
+        if len(holds) == 1:
+            return tests[0]
+        return Test(
+            lambda found: all(one(found) for one in holds),
+            " and ".join(test.expected for test in tests),
+        )
+
+    def _operator(self, operator: str, operand: Node, name: Name, names: str) -> Test:
+        match operator:
+            case "not":
+                inner = self.test(operand, name, names)
+                return Test(lambda found: not inner.holds(found), f"not {inner.expected}")
+            case "exists":
+                if isinstance(operand, Scalar) and isinstance(operand.value, bool):
+                    return exists_test(expected=operand.value)
+                return self._broken(operand, "'exists' takes true or false")
+            case "in":
+                return self._in(operand, name, names)
+            case "equals":
+                if not isinstance(operand, Scalar):
+                    return self._broken(operand, "'equals' takes one constant; 'in' takes a list")
+                value = self._checked(operand, name, names)
+                test = Test(same(value), shown(value))
+            case _:
+                test = self._compared(operator, operand, names)
+        return over_items(test) if name.many else test
+
+    def _compared(self, operator: str, operand: Node, names: str) -> Test:
+        value = operand.value if isinstance(operand, Scalar) else None
+        if operator in TEXT_OPERATORS:
+            if not isinstance(value, str):
+                return self._broken(operand, f"'{operator}' takes text: quote it")
+            try:
+                return text_test(operator, value)
+            except ValueError as error:
+                return self._broken(operand, f"'{names}': not an RE2 expression: {error}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            word = "numbers" if operator in NUMBER_OPERATORS else "values"
+            return self._broken(operand, f"'{operator}' compares {word}: give it one, unquoted")
+        return number_test(operator, value)
+
+    def _in(self, node: Node, name: Name, names: str) -> Test:
+        if not isinstance(node, Sequence) or not node.items:
+            return self._broken(node, "'in' takes a list of constants")
+        values: list[Constant] = []
+        for item in node.items:
+            if isinstance(item, Scalar):
+                values.append(self._checked(item, name, names))
+            else:
+                self._report.error(item.mark, "'in' takes a list of constants")
+        test = Test(_any_equal(values), _one_of([shown(value) for value in values]))
+        return over_items(test) if name.many else test
+
+    def _alternatives(self, node: Sequence, name: Name, names: str) -> Test:
+        if not node.items:
+            return self._broken(node, f"'{names}' is an empty list: nothing can match it")
+        tests = [self.test(item, name, names) for item in node.items]
+        expected = _one_of([test.expected for test in tests])
+        constants = [item.value for item in node.items if isinstance(item, Scalar)]
+        exact = [value for value in constants if isinstance(value, str) and not is_glob(value)]
+        if len(exact) == len(node.items):
+            test = Test(exactly(exact), expected)
+            return over_items(test) if name.many else test
+        holds = tuple(test.holds for test in tests)
+        return Test(lambda found: any(one(found) for one in holds), expected)
+
+    def _constant(self, node: Scalar, name: Name, names: str) -> Test:
+        value = self._checked(node, name, names, wildcards=True)
+        if isinstance(value, str) and is_glob(value):
+            return Test(glob(value), shown(value))
+        return Test(same(value), shown(value))
+
+    def _checked(
+        self, node: Scalar, name: Name, names: str, *, wildcards: bool = False
+    ) -> Constant:
+        value = node.value
+        if value is None:
+            self._report.error(
+                node.mark, f"'{names}' has no value: for something absent write exists: false"
+            )
+        elif name.kind in (Kind.GROUP, Kind.ATTRIBUTES):
+            self._report.error(node.mark, f"'{names}' is a mapping: name the field you mean")
+        elif not _fits_kind(value, name.kind):
+            self._report.error(node.mark, _wrong_kind(value, name.kind, names))
+        elif isinstance(value, str) and not (wildcards and is_glob(value)):
+            self._check_constant(value, node, name, names)
+        return value
+
+    def _check_constant(self, value: str, node: Scalar, name: Name, names: str) -> None:
+        if name.constants and value not in name.constants:
+            hint = nearest(value, name.constants)
+            self._report.warning(node.mark, f"'{value}' is no '{names}' known here{hint}")
+
+    def _broken(self, node: Node, message: str) -> Test:
+        self._report.error(node.mark, message)
+        return _BROKEN
+
+
+def _fits_kind(value: Constant, kind: Kind) -> bool:
+    match kind:
+        case Kind.TEXT | Kind.METADATA:
+            return isinstance(value, str)
+        case Kind.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case Kind.BOOLEAN:
+            return isinstance(value, bool)
+        case _:
+            return True
+
+
+def _wrong_kind(value: Constant, kind: Kind, names: str) -> str:
+    if kind in (Kind.TEXT, Kind.METADATA):
+        subject = "attributes are strings" if ".attributes." in names else f"'{names}' is text"
+        return f'{subject}: quote it: "{shown(value)}"'
+    hint = ": write it without quotes" if isinstance(value, str) else ""
+    return f"'{names}' is {kind_words(kind)}, never {shown(value)!r}{hint}"
+
+
+def _any_equal(values: list[Constant]) -> Callable[[object], bool]:
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) == len(values):
+        return exactly(texts)
+    holds = tuple(same(value) for value in values)
+    return lambda found: any(one(found) for one in holds)
+
+
+def _one_of(words: list[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    more = len(words) - _SHOWN_ALTERNATIVES
+    tail = f" or {more} more" if more > 0 else ""
+    return f"one of {', '.join(words[:_SHOWN_ALTERNATIVES])}{tail}"
