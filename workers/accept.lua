@@ -1,0 +1,20 @@
+-- Stores an event in its room's inbox, once, and makes the room due.
+--
+-- KEYS  1 seen   2 inbox   3 room   4 due   5 wake
+-- ARGV  1 room key   2 inbox entry: event id, newline, JSON   3 seconds to remember the id
+--       4 milliseconds a wake-up may take
+-- Answers 'duplicate', 'accepted', or 'wake': accepted, and nobody has been woken yet.
+if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then
+  return 'duplicate'
+end
+redis.call('RPUSH', KEYS[2], ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if tonumber(redis.call('HGET', KEYS[3], 'until') or '0') > now then
+  return 'accepted' -- whoever holds the room looks at the inbox again when it lets go
+end
+redis.call('ZADD', KEYS[4], 'LT', now, ARGV[1])
+if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[4]) then
+  return 'wake'
+end
+return 'accepted'

@@ -1,0 +1,129 @@
+"""What is kept for people to look at: dispatches, events with their decisions, dead letters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from rules.decision import Outcome, Reason
+from workers import keys
+from workers.dispatch import Dispatch, State, Step, rfc3339
+from workers.inbox import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rules.decision import Decision
+    from rules.event import Event
+    from workers.inbox import Hold
+
+
+log = structlog.get_logger(__name__)
+
+
+def dispatch_document(dispatch: Dispatch, lives: int) -> Document:
+    """A dispatch as it stands now; it replaces the one kept before."""
+    return Document(
+        key=keys.DISPATCH + dispatch.id,
+        value=dispatch.to_json(),
+        lives=lives,
+        index=keys.DISPATCHES,
+        at=dispatch.created_at,
+    )
+
+
+def tell(dispatch: Dispatch) -> None:
+    """Log a dispatch that has moved: one line, for whoever reads along."""
+    about = {"room": dispatch.room, "rule": dispatch.rule, "agent": dispatch.agent}
+    about |= {"deployment": dispatch.deployment, "dispatch": dispatch.id}
+    match dispatch.state:
+        case State.PENDING:
+            log.info("dispatched", livekit_dispatch=dispatch.dispatch_id, **about)
+        case State.ACTIVE:
+            log.info("agent_joined", identity=dispatch.agent_identity, **about)
+        case State.ENDED:
+            log.info("dispatch_ended", reason=dispatch.reason, **about)
+        case State.FAILED:
+            log.warning("dispatch_failed", reason=dispatch.reason, **about)
+        case State.REQUESTED if dispatch.failures or dispatch.step is Step.SETTLE:
+            log.warning("dispatch_retried", reason=dispatch.reason, **about)
+
+
+def tell_errors(event: Event, decisions: Sequence[Decision]) -> None:
+    """Log the rules that failed on an event: nobody else would see that an agent is missing."""
+    for decision in decisions:
+        if decision.outcome is Outcome.ERROR:
+            log.warning(
+                "rule_failed",
+                room=event.room_name,
+                rule=decision.rule,
+                event_id=event.id,
+                reason=decision.reason.value,
+                at=decision.at,
+                detail=decision.detail,
+            )
+
+
+def event_documents(
+    hold: Hold,
+    event_id: str,
+    event: Event,
+    decisions: Sequence[Decision],
+    dispatches: Iterable[Dispatch],
+    *,
+    rules_hash: str,
+    now: float,
+    lives: int,
+) -> list[Document]:
+    """An event and what each rule said of it; none if no rule was about such an event."""
+    if not decisions:
+        return []
+    sent: dict[str, list[str]] = {}
+    for dispatch in dispatches:
+        sent.setdefault(dispatch.rule, []).append(dispatch.id)
+    value = {
+        "id": event.id,
+        "event": event.name,
+        "room": event.room_name,
+        "room_sid": event.room_sid,
+        "at": rfc3339(event.at),
+        "decided_at": rfc3339(now),
+        "rules_hash": rules_hash,
+        "decisions": [
+            {
+                "rule": d.rule,
+                "outcome": d.outcome.value,
+                "reason": d.reason.value,
+                "at": d.at,
+                "detail": d.detail,
+                "dispatches": sent.get(d.rule, []) if d.reason is Reason.MATCHED else [],
+            }
+            for d in decisions
+        ],
+        "body": event.to_json(),
+    }
+    key = f"{keys.EVENT}{hold.server_id}:{event_id}"
+    return [Document(key=key, value=value, lives=lives, index=keys.EVENTS, at=now)]
+
+
+def dead_letter(
+    hold: Hold,
+    event_id: str,
+    body: object,
+    error: str,
+    *,
+    now: float,
+    lives: int,
+) -> Document:
+    """An event that could not be decided, with what it raised, to be looked at and replayed."""
+    value = {
+        "id": event_id,
+        "server": hold.server_id,
+        "room": hold.room,
+        "at": rfc3339(now),
+        "error": error,
+        "body": body,
+    }
+    key = f"{keys.DEAD}{hold.server_id}:{event_id}"
+    return Document(key=key, value=value, lives=lives, index=keys.DEAD_LETTERS, at=now)

@@ -1,0 +1,265 @@
+"""The due-queue: rooms that need work, handed to one holder at a time.
+
+As in Kubernetes' workqueue, a room is worked on by one holder, and what comes meanwhile makes it
+due again when it is let go. Here the queue is in Redis, the holder has a lease with a fencing
+token, and a holder that dies loses the room to another when its lease ends.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rules.event import Event, read_event
+from workers import keys, scripts
+from workers.errors import Fenced
+from workers.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workers.scripts import ScriptRunner
+
+LEASE_SECONDS: Final = 15.0
+SLOW_READING_SECONDS: Final = 0.1
+READING_SECONDS: Final = 10.0
+CLOCK_STEP_SECONDS: Final = 1.0
+"""Readings differ by less than this for the time they took; by more, the clock was set."""
+EVENTS_EACH: Final = 16
+"""Events taken with a room at most; the rest follow when it is claimed again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Something to be kept beside a room: shown to people, not needed to go on."""
+
+    key: str
+    value: dict[str, Any]
+    lives: int
+    """Seconds."""
+    index: str
+    """Key of the sorted set that lists documents of its kind by time."""
+    at: float
+    """Its time there, Unix seconds."""
+
+    def args(self) -> list[str | int]:
+        """As `commit.lua` takes it."""
+        value = json.dumps(self.value, separators=(",", ":"), default=dict)
+        return [self.key, value, self.lives, self.index, int(self.at * 1000)]
+
+
+@dataclass(slots=True)
+class Hold:
+    """A room under a lease. Whoever has it works on the room alone, until it is fenced."""
+
+    room_key: str
+    token: str
+    """Whose lease it is. No two leases have the same, even if Redis has lost its last second."""
+    tries: int
+    """How often a lease has begun on the event at the inbox's head (or on the room's timers, if
+    the inbox is empty), this one counted."""
+    stored: bytes
+    """The record as Redis keeps it, not read yet: a room whose record cannot be read must fail
+    alone."""
+    entries: Sequence[bytes]
+    """Inbox entries in order; empty if the room is due for its timers."""
+    expires: float
+    """When the lease ends, by this process's monotonic clock, never later than Redis sees it."""
+    record: Record = field(default_factory=Record)
+    poisoned: str | None = field(default=None)
+    """Id of the event being decided; what it raises counts against it."""
+    not_before: float | None = field(default=None)
+    """When to be due again at the earliest, Unix seconds, whatever the record says."""
+
+    @property
+    def server_id(self) -> str:
+        """The room's server."""
+        return keys.split_room_key(self.room_key)[0]
+
+    @property
+    def room(self) -> str:
+        """The room's name."""
+        return keys.split_room_key(self.room_key)[1]
+
+    @property
+    def left(self) -> float:
+        """Seconds of the lease that are left."""
+        return self.expires - time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim brought."""
+
+    holds: Sequence[Hold]
+    next_due: float | None
+    """Seconds from now until a room is due; 0 or less if one already is."""
+
+
+class RedisClock:
+    """Redis's clock between two readings of it. It never goes back, unless Redis's own did."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        self._last = 0.0
+        self._best = float("inf")
+        self._set_at = float("-inf")
+
+    def now(self) -> float:
+        """Unix seconds."""
+        self._last = max(self._last, time.monotonic() + self._offset)
+        return self._last
+
+    def set(self, told: float, asked: float) -> None:
+        """Take a reading: what Redis told, and when it was asked by the monotonic clock.
+
+        One that took far longer than the best says too little of when Redis looked at its clock;
+        it is taken all the same when there has been none better for a while.
+        """
+        took = time.monotonic() - asked
+        slow = took > 2 * self._best + SLOW_READING_SECONDS
+        if slow and asked - self._set_at < READING_SECONDS:
+            return
+        self._best = took if slow else min(self._best, took)
+        self._set_at = asked
+        self._offset = told - asked
+        if self._last - told > CLOCK_STEP_SECONDS:  # another Redis, or a corrected clock
+            self._last = told
+
+
+class DueQueue:
+    """The due-queue, as the workers' loops use it.
+
+    Every method raises `RedisError` when Redis cannot be reached; whether a write took place is
+    then unknown, and it may be made again.
+    """
+
+    def __init__(
+        self, runner: ScriptRunner, claimant: str, *, lease: float = LEASE_SECONDS
+    ) -> None:
+        """One for each loop; `claimant` is a name no other loop has, now or later."""
+        self._runner = runner
+        self._claimant = claimant
+        self._claims = 0
+        self._lease = lease
+        self._clock = RedisClock()
+
+    def now(self) -> float:
+        """Redis's clock, Unix seconds, as of the last claim; all hosts agree on it."""
+        return self._clock.now()
+
+    async def claim(self, *, most: int, suspects: int = 1) -> Claimed:
+        """Take up to `most` due rooms, of which at most `suspects` have failed twice."""
+        asked = time.monotonic()
+        now, first, rooms = await self._runner.call(
+            scripts.CLAIM,
+            [keys.DUE, keys.WAKE, keys.CLAIM + self._claimant, keys.WORKERS],
+            [
+                keys.ROOM,
+                keys.INBOX,
+                int(self._lease * 1000),
+                most,
+                EVENTS_EACH,
+                suspects,
+                self._claimant,
+                self._claims,
+            ],
+        )
+        self._claims += 1
+        self._clock.set(int(now) / 1000, asked)
+        holds = [
+            Hold(
+                room_key=room_key.decode(),
+                token=token.decode(),
+                tries=int(tries),
+                stored=record,
+                entries=entries,
+                expires=asked + self._lease,
+            )
+            for room_key, token, tries, record, entries in rooms
+        ]
+        return Claimed(holds, float(first) / 1000 - self.now() if first else None)
+
+    async def commit(
+        self,
+        hold: Hold,
+        record: Record | None,
+        documents: Sequence[Document] = (),
+        *,
+        taken: str = "",
+    ) -> None:
+        """Write a record and what goes with it, taking the event `taken` off the inbox.
+
+        Raises:
+            Fenced: another holds the room; nothing was written.
+        """
+        asked = time.monotonic()
+        args: list[str | int] = [
+            hold.room_key,
+            hold.token,
+            int(self._lease * 1000),
+            taken,
+            record.to_json() if record is not None else "",
+        ]
+        for document in documents:
+            args += document.args()
+        answer = await self._runner.call(scripts.COMMIT, self._keys(hold), args)
+        if answer == b"fenced":
+            raise Fenced(hold.room_key)
+        if record is not None:
+            hold.record = record
+        if taken:
+            hold.entries, hold.tries = hold.entries[1:], 1
+        hold.expires = asked + self._lease
+
+    async def release(
+        self, hold: Hold, *, retry_in: float | None = None, failed: bool = False
+    ) -> None:
+        """Let a room go.
+
+        Args:
+            hold: the room.
+            retry_in: seconds until it is due again, whatever else is due.
+            failed: this try counts against the event at the inbox's head.
+
+        Raises:
+            Fenced: another holds the room.
+        """
+        due = hold.record.due
+        if due is not None and hold.not_before is not None:
+            due = max(due, hold.not_before)
+        args: list[str | int] = [
+            hold.room_key,
+            hold.token,
+            int(due * 1000) if due is not None else "",
+            keys.ENDED_ROOM_SECONDS if hold.record.over else keys.ROOM_SECONDS,
+            int(retry_in * 1000) if retry_in is not None else "",
+            "1" if failed else "",
+        ]
+        if await self._runner.call(scripts.RELEASE, self._keys(hold), args) == b"fenced":
+            raise Fenced(hold.room_key)
+
+    async def current(self, hold: Hold) -> Record:
+        """The room's record as it is now, whoever holds it."""
+        text = await self._runner.redis.hget(keys.ROOM + hold.room_key, "record")
+        return Record.from_json(text or b"")
+
+    def _keys(self, hold: Hold) -> list[str]:
+        return [keys.ROOM + hold.room_key, keys.INBOX + hold.room_key, keys.DUE]
+
+
+def split_entry(entry: bytes) -> tuple[str, bytes]:
+    """An inbox entry's id and its JSON."""
+    event_id, _, body = entry.partition(b"\n")
+    return event_id.decode(), body
+
+
+def event_of(body: bytes) -> Event:
+    """The event of an inbox entry's JSON.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return read_event(json.loads(body))

@@ -1,0 +1,68 @@
+"""Every key in Redis: what it is, who writes it, who reads it, how long it lives.
+
+| key                     | type   | written by       | read by       | lives                     |
+|-------------------------|--------|------------------|---------------|---------------------------|
+| lkd:due                 | zset   | accept, claim,   | claim         | a room's entry goes when  |
+|                         |        | commit, release  |               | nothing is due for it     |
+| lkd:wake                | string | accept, claim    | accept        | until nothing is due, 5 s |
+| lkd:claim:<claimant>    | hash   | claim            | claim         | until its next claim, 60 s|
+| lkd:workers             | zset   | claim (trims)    | presence      | a minute after their last |
+| lkd:inbox:<room>        | list   | accept, commit   | claim         | entries go when decided   |
+| lkd:room:<room>         | hash   | claim, commit,   | accept, claim | 7 days untouched; 1 hour  |
+|                         |        | release          |               | once its session is over  |
+| lkd:seen:<server>:<id>  | string | accept           | accept        | 1 hour                    |
+| lkd:dispatch:<id>       | string | commit           | ledger        | retention                 |
+| lkd:dispatches          | zset   | commit (trims)   | ledger        | retention                 |
+| lkd:event:<server>:<id> | string | commit           | ledger        | retention                 |
+| lkd:events              | zset   | commit (trims)   | ledger        | retention                 |
+| lkd:dead:<server>:<id>  | string | commit           | dead letters  | retention                 |
+| lkd:dead-letters        | zset   | commit (trims),  | dead letters  | retention                 |
+|                         |        | dead letters     |               |                           |
+| rq:*                    |        | RQ               | RQ            | RQ's own                  |
+
+`<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
+(grows by one with every lease), `holder` (the lease's token: fence and claimant), `until` (its
+end, Unix ms; absent when nobody holds the room),
+`trying` and `tries` (the event at the inbox's head and how often a lease has begun on it) and
+`record` (workers/record.py, as JSON). Scores are Unix milliseconds.
+
+Scripts build the keys of a claimed room from the prefixes here, so all of it must live on one
+Redis; Redis Cluster is not supported (nor by RQ).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DUE: Final = "lkd:due"
+WAKE: Final = "lkd:wake"
+WORKERS: Final = "lkd:workers"
+CLAIM: Final = "lkd:claim:"
+INBOX: Final = "lkd:inbox:"
+ROOM: Final = "lkd:room:"
+DISPATCHES: Final = "lkd:dispatches"
+DISPATCH: Final = "lkd:dispatch:"
+EVENTS: Final = "lkd:events"
+EVENT: Final = "lkd:event:"
+DEAD_LETTERS: Final = "lkd:dead-letters"
+DEAD: Final = "lkd:dead:"
+SEEN: Final = "lkd:seen:"
+
+QUEUE: Final = "dispatcher"
+"""Name of the RQ queue that carries wake-ups."""
+
+SEEN_SECONDS: Final = 3600
+"""Longer than LiveKit retries a webhook (26 s) and than its token is good for (5 minutes)."""
+ROOM_SECONDS: Final = 7 * 86400
+ENDED_ROOM_SECONDS: Final = 3600
+
+
+def room_key(server_id: str, room: str) -> str:
+    """The room's key: one room name of one server, whatever the session."""
+    return f"{server_id}:{room}"
+
+
+def split_room_key(key: str) -> tuple[str, str]:
+    """`(server id, room name)` of a room key."""
+    server_id, _, room = key.partition(":")
+    return server_id, room

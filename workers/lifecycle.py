@@ -1,0 +1,135 @@
+"""What an event means for the room's record before any rule is asked.
+
+Sessions begin and end, agents come and go, and the dispatches they belong to move on. Pure: from a
+record and an event to the next record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rules.decision import Reason
+from rules.event import Event, EventName
+from rules.session import Session, observe
+from workers.dispatch import Dispatch, State, Step
+from workers.record import TOMBSTONES, Record, SeenAgent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rules.event import Fields
+    from workers.providers.base import Snapshot
+
+
+_AWAITED: Final = frozenset({State.REQUESTED, State.PENDING})
+
+
+class Observed(NamedTuple):
+    """The room after an event."""
+
+    record: Record
+    event: Event
+    """Filled in with what the record knows of its room and participant."""
+    session: Session
+    """The session the event belongs to: the record's current one, or one that is over."""
+    changed: tuple[Dispatch, ...]
+    """Dispatches the event itself has moved."""
+
+
+def apply(record: Record, event: Event, now: float, snapshot: Snapshot | None = None) -> Observed:
+    """Apply an event to a room's record.
+
+    Args:
+        record: the room before the event.
+        event: the event, as it came.
+        now: Unix seconds.
+        snapshot: what a listing of the room showed just now, if one was needed.
+    """
+    session = record.session_of(event)
+    if snapshot is not None:
+        session = _from_listing(session, snapshot)
+    over_before = session.ended
+    session, event = observe(session, event)
+    if record.session is not None and over_before and session.sid != record.session.sid:
+        return Observed(record, event, session, ())  # of an earlier session: nothing here changes
+    changed: list[Dispatch] = []
+    if not session.sid:
+        return Observed(record, event, session, ())  # an ingress without its room: nothing to keep
+    if record.session is not None and session.sid != record.session.sid:
+        record, over = _next_session(record, now)
+        changed += over
+    record = replace(record, session=session)
+    if session.ended:
+        over = [_over(d, now) for d in record.dispatches.values()]
+        record = replace(_end(record, over), agents={})
+        changed += over
+    elif (event.participant or {}).get("kind") == "AGENT" and event.participant is not None:
+        record, left = _agent(record, event, event.participant)
+        changed += left
+    return Observed(record.with_dispatches(changed), event, session, tuple(changed))
+
+
+def _from_listing(session: Session, snapshot: Snapshot) -> Session:
+    """A listing of another session than this one says only that this one is over."""
+    if snapshot.room is None or snapshot.room["sid"] != session.sid:
+        return replace(session, ended=True, participants={})
+    session = replace(session, ended=False)
+    present = {str(p["sid"]): p for p in snapshot.participants if p["sid"] not in session.gone}
+    return replace(session, room=snapshot.room, participants={**session.participants, **present})
+
+
+def _next_session(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
+    """The name has a new session though the last one's end was not heard of, or was."""
+    over = [_over(d, now) for d in record.dispatches.values()]
+    past = (*record.past, record.session.sid if record.session is not None else "")[-TOMBSTONES:]
+    record = _end(record, over)
+    return replace(record, past=past, agents={}).with_sweep((), now), over
+
+
+def _end(record: Record, over: Iterable[Dispatch]) -> Record:
+    """Remember which calls may still land under this name although their session is over."""
+    before = [record.dispatches[d.id] for d in over]
+    in_flight = tuple(d.id for d in before if d.called_at is not None or _unsettled(d))
+    return replace(record, sweep=tuple(dict.fromkeys((*record.sweep, *in_flight))))
+
+
+def _unsettled(dispatch: Dispatch) -> bool:
+    """Whether its call, or another worker's, may have met another session of the name."""
+    owed = dispatch.step in (Step.SETTLE, Step.LOOK_AGAIN)
+    return owed or dispatch.state is State.PENDING or dispatch.doubtful
+
+
+def _over(dispatch: Dispatch, now: float) -> Dispatch:
+    return dispatch.dropped(Reason.ROOM_ENDED.value, now)
+
+
+def _agent(record: Record, event: Event, participant: Fields) -> tuple[Record, list[Dispatch]]:
+    sid = str(participant["sid"])
+    if event.name == EventName.PARTICIPANT_JOINED:
+        if not any(d.state in _AWAITED for d in record.dispatches.values()):
+            return record, []
+        seen = SeenAgent(sid, str(participant["identity"]), _joined_at(participant, event))
+        if record.session is not None and sid in record.session.gone:  # its leaving came first
+            seen = replace(seen, left_at=event.at, left_because="unknown_reason")
+        agents = {**record.agents, sid: seen}
+        return replace(record, agents=agents, agents_due=0.0, agents_looks=0), []
+    if event.name not in (EventName.PARTICIPANT_LEFT, EventName.PARTICIPANT_CONNECTION_ABORTED):
+        return record, []
+    because = str(participant.get("disconnect_reason", "UNKNOWN_REASON")).lower()
+    if sid in record.agents:
+        left = replace(record.agents[sid], left_at=event.at, left_because=because)
+        return replace(record, agents={**record.agents, sid: left}), []
+    gone = [
+        d.ended(State.ENDED, because, event.at)
+        for d in record.dispatches.values()
+        if d.state is State.ACTIVE and d.agent_sid == sid
+    ]
+    return record, gone
+
+
+def _joined_at(participant: Fields, event: Event) -> float:
+    exact = participant.get("joined_at_ms")
+    if exact:
+        return int(exact) / 1000
+    return float(participant.get("joined_at") or event.at)

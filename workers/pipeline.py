@@ -1,0 +1,153 @@
+"""The way of an event through a room, in one screen.
+
+    observe     the event against the record of its room
+    decide      what the rules say of it; pure
+    commit      one fenced script: the event leaves the inbox, the new record, the decisions and
+                the claims arrive
+    carry out   what the record says is due: create, look, delete
+
+Events come before effects: a room that has ended meanwhile gets no agent. A crash repeats effects,
+never decisions.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from rules.decide import decide
+from rules.event import PARTIAL
+from workers import history, lifecycle
+from workers.dispatch import Dispatch, planned
+from workers.effects import CALLS_EACH, carry_out, late
+from workers.errors import NotYet, ProviderError
+from workers.inbox import event_of, split_entry
+
+if TYPE_CHECKING:
+    from rules.event import Event
+    from workers.inbox import Hold
+    from workers.providers.base import Snapshot
+    from workers.tools import Tools
+
+MOST_TRIES: Final = 3
+"""Leases on one event that may end in a crash or an exception before it is put aside."""
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long an event waits for a listing it needs before it is decided without."""
+
+log = structlog.get_logger(__name__)
+
+
+async def work(hold: Hold, tools: Tools) -> None:
+    """Do all that is due in a room now.
+
+    Raises:
+        Fenced: another holds the room.
+        NotYet: an event needs a listing that failed.
+        RedisError: Redis was lost on the way.
+    """
+    while hold.entries:
+        try:
+            await _one_event(hold, tools, hold.entries[0], last=len(hold.entries) == 1)
+        except NotYet:  # what was decided before this event does not wait for it
+            hold.poisoned = None
+            await carry_out(hold, tools)
+            raise
+        hold.poisoned = None
+    await carry_out(hold, tools)
+
+
+async def put_aside(hold: Hold, tools: Tools, error: str) -> None:
+    """Take the event at the inbox's head away from the room and keep it as a dead letter.
+
+    Raises:
+        Fenced: another holds the room.
+        RedisError: Redis was lost.
+    """
+    event_id, body = split_entry(hold.entries[0])
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = body.decode("utf-8", "replace")
+    letter = history.dead_letter(
+        hold, event_id, value, error, now=tools.queue.now(), lives=tools.retention
+    )
+    await tools.queue.commit(hold, None, [letter], taken=event_id)
+    log.error("event_put_aside", room=hold.room, event_id=event_id, error=error)
+
+
+async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> None:
+    event_id, body = split_entry(entry)
+    hold.poisoned = event_id
+    event = event_of(body)
+    snapshot = await _listing(hold, tools, event)
+    now = tools.queue.now()
+    seen = lifecycle.apply(hold.record, event, now, snapshot)
+    decisions = decide(
+        tools.ruleset, seen.event, seen.session, seen.record.live_claims, every_rule=False
+    )
+    at_once = last and not late(seen.event.at, now)
+    wanted = [
+        planned(
+            plan,
+            seen.event,
+            room_sid=seen.session.sid,
+            rules_hash=tools.ruleset.hash,
+            now=now,
+            # Marked as called in the same write that decides it, if the call follows at once.
+            called_by=hold.token if at_once and number < CALLS_EACH else "",
+        )
+        for number, plan in enumerate(plan for d in decisions for plan in d.plans)
+    ]
+    documents = history.event_documents(
+        hold,
+        event_id,
+        seen.event,
+        decisions,
+        wanted,
+        rules_hash=tools.ruleset.hash,
+        now=now,
+        lives=tools.retention,
+    )
+    changed: list[Dispatch] = [*seen.changed, *wanted]
+    documents += [history.dispatch_document(d, tools.retention) for d in changed]
+    await tools.queue.commit(hold, seen.record.with_dispatches(wanted), documents, taken=event_id)
+    history.tell_errors(seen.event, decisions)
+    for dispatch in seen.changed:
+        history.tell(dispatch)
+
+
+async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:
+    """The room of a track event, listed if the record does not know it or the participant.
+
+    Track events carry sids and names only; the service may have been started in the middle of a
+    call.
+
+    Raises:
+        NotYet: it could not be listed.
+    """
+    if event.name not in PARTIAL or not tools.ruleset.on(event.name) or _knows(hold, event):
+        return None
+    gate = tools.gates.get(hold.server_id)
+    if gate is None or tools.queue.now() - event.at > PATIENCE_SECONDS:
+        return None  # decided with what is known: what is absent matches nothing
+    if gate.full:
+        raise NotYet("LiveKit has its share of this worker's calls")
+    try:
+        with gate.entered():
+            return await tools.providers[hold.server_id].snapshot(hold.room)
+    except ProviderError as error:
+        raise NotYet(str(error)) from error
+
+
+def _knows(hold: Hold, event: Event) -> bool:
+    session = hold.record.session
+    if event.room_sid in hold.record.past:
+        return True
+    if session is None or session.sid != event.room_sid:
+        return False
+    sid = (event.participant or {}).get("sid")
+    met = sid in session.participants or sid in session.gone
+    return session.ended or (session.room is not None and met)

@@ -1,0 +1,1 @@
+"""The services that send agents: one module each, behind the protocol in `base`."""

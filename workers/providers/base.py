@@ -1,0 +1,98 @@
+"""What the work needs of a provider, in the provider's terms: rooms, dispatches, jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rules.event import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A dispatch to be created."""
+
+    room: str
+    agent: str
+    deployment: str
+    metadata: str
+    attributes: Mapping[str, str]
+    restart_policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One agent's work on a dispatch, as of when it was assigned."""
+
+    identity: str
+    """The identity the agent joins with."""
+    worker_id: str
+    status: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A dispatch as the provider knows it. `created_at` is Unix seconds."""
+
+    id: str
+    agent: str
+    deployment: str
+    metadata: str
+    attributes: Mapping[str, str]
+    created_at: float
+    jobs: tuple[Job, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A room as a listing shows it, in the events' own names (rules/event.py)."""
+
+    room: Fields | None
+    """None: there is no room of that name."""
+    participants: tuple[Fields, ...]
+    """Those that are ACTIVE; others may never become it."""
+
+
+class Provider(Protocol):
+    """Sends agents.
+
+    Each request it makes is over within `CALL_SECONDS`, and it raises only `ProviderError`.
+    `room_sid` may wait for a listing that is under way, and `snapshot` makes two requests.
+    """
+
+    async def create(self, order: Order) -> Listed:
+        """Create a dispatch.
+
+        Raises:
+            NotSent, Unauthorized, Refused, NotFound, Unclear: see workers/errors.py.
+        """
+
+    async def delete(self, room: str, dispatch_id: str) -> None:
+        """Delete a dispatch and its agent.
+
+        Raises:
+            NotFound: it was not there. The others as `create`.
+        """
+
+    async def dispatches(self, room: str) -> Sequence[Listed]:
+        """List a room's dispatches. The room must exist: ask `room_sid` first."""
+
+    async def room_sid(self, room: str) -> str | None:
+        """Sid of the session a room name has now; None if it has none."""
+
+    async def snapshot(self, room: str) -> Snapshot:
+        """The room and who is in it."""
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+
+
+CALL_SECONDS = 5.0
+"""The longest one call may take."""
+EXECUTION_SECONDS = 7.0
+"""How long after a Create began the provider may still be doing it (LiveKit: two inner calls of
+3 s each)."""

@@ -1,0 +1,157 @@
+"""LiveKit's AgentDispatchService and RoomService, through livekit-api.
+
+livekit-api has no working time-out of its own (its calls pass `timeout=None` over the session's),
+repeats calls against other regions unless told not to, and raises aiohttp's errors beside its own;
+all of that ends here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import aiohttp
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from livekit.api import LiveKitAPI, TwirpError
+from livekit.protocol.agent_dispatch import CreateAgentDispatchRequest
+from livekit.protocol.models import ParticipantInfo
+from livekit.protocol.room import ListParticipantsRequest, ListRoomsRequest
+
+from rules.event import whole_participant, whole_room
+from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
+from workers.providers.base import CALL_SECONDS, Job, Listed, Order, Snapshot
+from workers.providers.rooms import RoomLookup
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping, Sequence
+
+    from livekit.protocol.agent_dispatch import AgentDispatch
+
+    from workers.servers import Server
+
+T = TypeVar("T")
+
+_NANOSECONDS: Final = 1_000_000_000
+_RESTART_POLICY: Final = {
+    "on_failure": "JRP_ON_FAILURE",
+    "never": "JRP_NEVER",
+    "always": "JRP_ON_FAILURE",  # LiveKit knows no `always`
+}
+_UNCLEAR_STATUS: Final = frozenset({408, 429})
+
+
+class LiveKit:
+    """One LiveKit server. Made on the loop that uses it."""
+
+    def __init__(self, server: Server, *, calls: int) -> None:
+        # Waiting for a free connection would eat the time of a call that was never sent, so there
+        # is one for each call that may be in flight.
+        connector = aiohttp.TCPConnector(limit=calls, keepalive_timeout=30)
+        self._session = aiohttp.ClientSession(connector=connector)
+        self._api = LiveKitAPI(
+            server.url,
+            server.api_key,
+            server.api_secret,
+            session=self._session,
+            failover=False,
+        )
+        self._rooms = RoomLookup(self._room_sids)
+
+    async def create(self, order: Order) -> Listed:
+        """Create a dispatch. LiveKit makes the room if there is none of that name."""
+        request = CreateAgentDispatchRequest(
+            agent_name=order.agent,
+            room=order.room,
+            metadata=order.metadata,
+            deployment=order.deployment,
+            attributes=order.attributes,
+            restart_policy=_RESTART_POLICY[order.restart_policy],
+        )
+        return _listed(await _call(self._api.agent_dispatch.create_dispatch(request)))
+
+    async def delete(self, room: str, dispatch_id: str) -> None:
+        """Delete a dispatch; LiveKit takes its agent out of the room."""
+        await _call(self._api.agent_dispatch.delete_dispatch(dispatch_id, room))
+
+    async def dispatches(self, room: str) -> Sequence[Listed]:
+        """List a room's dispatches, without those already deleted."""
+        found = await _call(self._api.agent_dispatch.list_dispatch(room))
+        return [_listed(d) for d in found if not d.state.deleted_at]
+
+    async def room_sid(self, room: str) -> str | None:
+        """Sid of the session a room name has now; None if it has none."""
+        return await self._rooms.sid(room)
+
+    async def snapshot(self, room: str) -> Snapshot:
+        """List the room and who is in it.
+
+        Of a room that is not there LiveKit lists nobody, without an error: whether it is there,
+        ListRooms says.
+        """
+        found = await _call(self._api.room.list_rooms(ListRoomsRequest(names=[room])))
+        if not found.rooms:
+            return Snapshot(room=None, participants=())
+        people = await _call(self._api.room.list_participants(ListParticipantsRequest(room=room)))
+        active = [p for p in people.participants if p.state == ParticipantInfo.State.ACTIVE]
+        return Snapshot(
+            room=whole_room(MessageToDict(found.rooms[0])),
+            participants=tuple(whole_participant(MessageToDict(p)) for p in active),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _room_sids(self, names: Sequence[str]) -> Mapping[str, str]:
+        answer = await _call(self._api.room.list_rooms(ListRoomsRequest(names=names)))
+        return {room.name: room.sid for room in answer.rooms}
+
+
+async def _call(request: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            return await request
+    except TwirpError as error:
+        raise _meaning(error) from error
+    except aiohttp.ClientConnectorError as error:
+        raise NotSent(f"cannot connect to LiveKit: {error}") from error
+    except TimeoutError as error:
+        raise Unclear(f"LiveKit did not answer within {CALL_SECONDS:.0f} s") from error
+    except aiohttp.InvalidURL as error:
+        raise Refused(f"LIVEKIT_URL cannot be called: {error}") from error
+    except (aiohttp.ClientError, DecodeError, OSError) as error:
+        raise Unclear(f"LiveKit's answer was lost: {error or type(error).__name__}") from error
+
+
+def _meaning(error: TwirpError) -> ProviderError:
+    said = f"LiveKit answered {error.status} {error.code}: {error.message}".rstrip(": ")
+    match error.status:
+        case 401 | 403:
+            return Unauthorized(f"{said}; check LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
+        case 404 if error.code == "not_found":  # not a wrong URL's 404
+            return NotFound(said)
+        case status if 400 <= status < 500 and status not in _UNCLEAR_STATUS:  # noqa: PLR2004
+            return Refused(said)
+        case _:
+            return Unclear(said)
+
+
+def _listed(dispatch: AgentDispatch) -> Listed:
+    return Listed(
+        id=dispatch.id,
+        agent=dispatch.agent_name,
+        deployment=dispatch.deployment,
+        metadata=dispatch.metadata,
+        attributes=dict(dispatch.attributes),
+        created_at=dispatch.state.created_at / _NANOSECONDS,
+        jobs=tuple(
+            Job(
+                identity=job.state.participant_identity,
+                worker_id=job.state.worker_id,
+                status=str(job.state.status),
+                error=job.state.error,
+            )
+            for job in dispatch.state.jobs
+        ),
+    )

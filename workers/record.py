@@ -1,0 +1,173 @@
+"""A room's record: everything the work on one room name needs, kept in one place.
+
+It holds the current session of the name, the dispatches that are not over yet, the agents seen but
+not yet known to be ours, and the sids of sessions that are over. Timers are not kept apart: each
+dispatch says what is due for it and when, and `due` is the first of those.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from rules.session import Session
+from workers.dispatch import Dispatch, State, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rules.event import Event, Fields
+
+TOMBSTONES: Final = 32
+"""Sids of past sessions kept for a name; older ones are told apart by their creation time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAgent:
+    """An agent that joined and that no dispatch of ours is known by yet. Times are Unix seconds."""
+
+    sid: str
+    identity: str
+    joined_at: float
+    left_at: float | None = None
+    left_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known and owed in one room."""
+
+    session: Session | None = None
+    dispatches: Mapping[str, Dispatch] = field(default_factory=dict)
+    """By our id: live ones, and ones that still owe something."""
+    agents: Mapping[str, SeenAgent] = field(default_factory=dict)
+    """By participant sid: agents to be told apart by a listing."""
+    agents_due: float = 0.0
+    """When to list next because of `agents`."""
+    agents_looks: int = 0
+    past: tuple[str, ...] = ()
+    """Sids of sessions that are over, oldest first."""
+    sweep: tuple[str, ...] = ()
+    """Our ids whose Create was in flight when their session ended: it may have landed in this one,
+    since LiveKit knows a room by its name only."""
+    sweep_due: float = 0.0
+    sweep_since: float = 0.0
+
+    @property
+    def live_claims(self) -> frozenset[str]:
+        """Keys of the claims that live dispatches of this session hold."""
+        sid = self.session.sid if self.session is not None else None
+        return frozenset(d.claim for d in self.dispatches.values() if d.live and d.room_sid == sid)
+
+    @property
+    def due(self) -> float | None:
+        """When something is to be done here, Unix seconds; None if nothing is."""
+        times = [d.due for d in self.dispatches.values() if d.step is not Step.NOTHING]
+        if self.awaits_agents:
+            times.append(self.agents_due)
+        if self.must_sweep:
+            times.append(self.sweep_due)
+        return min(times, default=None)
+
+    @property
+    def awaits_agents(self) -> bool:
+        """Whether an agent has come that may be one of ours that is waited for."""
+        return bool(self.agents) and any(d.state is State.PENDING for d in self.dispatches.values())
+
+    @property
+    def must_sweep(self) -> bool:
+        """Whether a call of an earlier session may have landed in this one."""
+        return bool(self.sweep) and self.session is not None and not self.session.ended
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has ended and nothing is left to do."""
+        return (self.session is None or self.session.ended) and self.due is None
+
+    def with_dispatches(self, changed: Iterable[Dispatch]) -> Record:
+        """The record with these dispatches new or changed; those that are over drop out."""
+        dispatches = {**self.dispatches, **{d.id: d for d in changed}}
+        return replace(self, dispatches={i: d for i, d in dispatches.items() if not d.settled})
+
+    def with_sweep(self, more: Iterable[str], now: float) -> Record:
+        """The record with a sweep begun now, of these ids too."""
+        sweep = tuple(dict.fromkeys((*self.sweep, *more)))
+        return replace(self, sweep=sweep, sweep_due=now, sweep_since=now)
+
+    def session_of(self, event: Event) -> Session:
+        """The session an event belongs to, as it stands before the event.
+
+        One that is over comes back as ended, so that nothing is dispatched for it. A sid not seen
+        before is a new session of the name if its room was created after the current one's. An
+        event that does not say when (an egress may end long after its room) takes nothing from a
+        session that is live.
+        """
+        sid = event.room_sid
+        current = self.session
+        if current is not None and (not sid or sid == current.sid):
+            return current
+        over = sid in self.past or (current is not None and _before(event.room, current))
+        return Session(sid, room=event.room if over else None, ended=over)
+
+    def to_json(self) -> str:
+        """As Redis keeps it; `from_json` reads it back."""
+        return json.dumps(
+            {
+                "session": self.session.to_json() if self.session is not None else None,
+                "dispatches": [d.to_record() for d in self.dispatches.values()],
+                "agents": [
+                    [a.sid, a.identity, a.joined_at, a.left_at, a.left_because]
+                    for a in self.agents.values()
+                ],
+                "agents_due": self.agents_due,
+                "agents_looks": self.agents_looks,
+                "past": self.past,
+                "sweep": self.sweep,
+                "sweep_due": self.sweep_due,
+                "sweep_since": self.sweep_since,
+            },
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Record:
+        """Read what `to_json` wrote, here or in a version that kept more or less.
+
+        An empty text is a room not seen before.
+
+        Raises:
+            ValueError, LookupError, TypeError: it is not a record.
+        """
+        if not text:
+            return cls()
+        given: dict[str, Any] = json.loads(text)
+        dispatches = (Dispatch.from_record(d) for d in given.get("dispatches", ()))
+        agents = (SeenAgent(*a) for a in given.get("agents", ()))
+        session = given.get("session")
+        return cls(
+            session=Session.from_json(session) if session else None,
+            dispatches={d.id: d for d in dispatches},
+            agents={a.sid: a for a in agents},
+            agents_due=given.get("agents_due", 0.0),
+            agents_looks=given.get("agents_looks", 0),
+            past=tuple(given.get("past", ())),
+            sweep=tuple(given.get("sweep", ())),
+            sweep_due=given.get("sweep_due", 0.0),
+            sweep_since=given.get("sweep_since", 0.0),
+        )
+
+
+def _before(room: Fields | None, current: Session) -> bool:
+    """Whether an event's room is an earlier session of the name than the current one."""
+    created, others = _created(room), _created(current.room)
+    if created is None:
+        return not current.ended
+    return others is not None and created < others
+
+
+def _created(room: Fields | None) -> int | None:
+    """When a room was created, Unix ms; None where an event does not say."""
+    room = room or {}
+    exact = room.get("creation_time_ms") or int(room.get("creation_time") or 0) * 1000
+    return int(exact) or None

@@ -1,0 +1,64 @@
+"""The wake-up: one RQ job that tells a worker's loop to look at the due-queue.
+
+A wake-up is not an event. It carries nothing, may be lost (every loop looks every 250 ms anyway)
+and may come twice. One serves however many rooms are due.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from workers import keys
+
+if TYPE_CHECKING:
+    import redis
+
+FAILURE_SECONDS: Final = 3600
+QUEUED_SECONDS: Final = 60
+"""How long a wake-up is worth anything while no worker runs."""
+
+
+class Drains(Protocol):
+    """What a wake-up wakes: the loop of this process."""
+
+    def drain(self) -> None:
+        """Take what is due now."""
+
+
+_loop_of_this_process: Drains | None = None
+
+
+def wake(redis: redis.Redis) -> None:
+    """Put one wake-up into the queue.
+
+    Raises:
+        RedisError: it could not be written; what was accepted is found at the next look.
+    """
+    # No job id of our own: a killed job would hold its id and block every later wake-up. No time
+    # limit either: RQ's is a signal in the middle of whatever the process is doing.
+    queue = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer)
+    queue.enqueue(
+        "workers.wake.drain",
+        job_timeout=-1,
+        result_ttl=0,
+        failure_ttl=FAILURE_SECONDS,
+        ttl=QUEUED_SECONDS,
+        description="drain",
+    )
+
+
+def serve(loop: Drains | None) -> None:
+    """Say which loop the wake-ups of this process go to."""
+    global _loop_of_this_process  # noqa: PLW0603 - RQ calls a module's function, with no instance
+    _loop_of_this_process = loop
+
+
+def drain() -> None:
+    """Do the job RQ calls: hand over to this process's loop."""
+    if _loop_of_this_process is None:
+        msg = "this queue needs `dispatcher worker`; a plain `rq worker` has no loop to wake"
+        raise RuntimeError(msg)
+    _loop_of_this_process.drain()

@@ -1,0 +1,140 @@
+"""The worker process: RQ's worker in the main thread, the loop that works beside it.
+
+RQ gives the queue of wake-ups, the registry of workers with their heartbeats, and the tools people
+know (`rq info`, rq-dashboard). Jobs run in this process: a fork for each would cost more than all
+the work on an event.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.serializers import JSONSerializer
+
+from rules.loader import load
+from workers import keys, wake
+from workers.connection import connect, connect_async
+from workers.drain import Drain, DrainThread
+from workers.effects import CALLS_EACH
+from workers.inbox import DueQueue
+from workers.providers.livekit import LiveKit
+from workers.scripts import ScriptRunner
+from workers.tools import Gate, Tools
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import redis.asyncio
+
+    from rules.ruleset import Ruleset
+    from workers.settings import Settings
+
+CONCURRENCY: Final = 64
+"""Rooms one worker works on at once."""
+AWAY_SECONDS: Final = 0.5
+MOST_AWAY_SECONDS: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class DrainWorker(SimpleWorker):
+    """RQ's in-process worker, tied to the loop beside it."""
+
+    stopping: threading.Event
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Answer the first SIGTERM or SIGINT, idle or in the middle of a job."""
+        self.stopping.set()
+
+    def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
+        """Ask before each job; a signal may have come while this worker was still being made."""
+        if self.stopping.is_set():
+            raise StopRequested
+        super().check_for_suspension(burst)
+
+
+def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    Raises:
+        RuleErrors: the rules do not load; a process without rules claims no room.
+        RuntimeError: the loop ended by itself.
+    """
+    ruleset = load(settings.rules)
+    stopping = threading.Event()
+    loop = DrainThread(lambda: open_drain(settings, ruleset, concurrency))
+    _on_signals(stopping)
+    loop.start()
+    wake.serve(loop)
+    log.info("worker_started", rules=len(ruleset.rules), hash=ruleset.hash, rooms=concurrency)
+    try:
+        _serve_wake_ups(settings, stopping)
+    finally:
+        loop.stop()
+        loop.join()
+        wake.serve(None)
+    if loop.error is not None:
+        raise RuntimeError("the worker's loop ended by itself") from loop.error
+    log.info("worker_stopped")
+
+
+def _on_signals(stopping: threading.Event) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+
+
+def _serve_wake_ups(settings: Settings, stopping: threading.Event) -> None:
+    """Run RQ's worker, and a new one when Redis was away: RQ ends its worker then."""
+    away = AWAY_SECONDS
+    while not stopping.is_set():
+        _on_signals(stopping)  # RQ's worker has put its own in their place
+        began = time.monotonic()
+        client = connect(settings)
+        try:
+            worker = DrainWorker(
+                [Queue(keys.QUEUE, connection=client, serializer=JSONSerializer)],
+                connection=client,
+                serializer=JSONSerializer,
+                log_job_description=False,
+            )
+            worker.stopping = stopping
+            worker.work(logging_level="WARNING")
+        except (RedisError, OSError) as error:
+            log.warning("redis_lost", error=str(error))
+        finally:
+            client.close()
+        lasted = time.monotonic() - began
+        away = AWAY_SECONDS if lasted > MOST_AWAY_SECONDS else min(away * 2, MOST_AWAY_SECONDS)
+        stopping.wait(away)
+
+
+async def open_drain(
+    settings: Settings, ruleset: Ruleset, concurrency: int
+) -> tuple[Drain, Callable[[], Awaitable[None]]]:
+    """Make a worker's loop, on the loop it will run on; also how to close what it uses."""
+    client: redis.asyncio.Redis = connect_async(settings)
+    share = concurrency if len(settings.servers) == 1 else max(1, concurrency * 3 // 4)
+    tools = Tools(
+        queue=DueQueue(ScriptRunner(client), claimant=uuid.uuid4().hex[:12]),
+        ruleset=ruleset,
+        providers={s.id: LiveKit(s, calls=concurrency * CALLS_EACH) for s in settings.servers},
+        gates={s.id: Gate(share) for s in settings.servers},
+        retention=max(1, int(settings.retention.total_seconds())),
+        chance=random.random,
+    )
+
+    async def close() -> None:
+        for provider in tools.providers.values():
+            await provider.aclose()
+        await client.aclose()
+
+    return Drain(tools, concurrency=concurrency), close
