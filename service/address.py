@@ -1,0 +1,49 @@
+"""Whether the web process may listen where it is told to, asked before anything starts."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+
+class AddressError(Exception):
+    """An address nobody can listen on; the text is one line for people."""
+
+
+def check_address(host: str, port: int) -> str:
+    """Find the IP address of `host`, and try to listen there.
+
+    The server's workers share their port with whoever asks (SO_REUSEPORT), so that a second
+    service on it would start, and take half of the webhooks. This asks without sharing.
+
+    Raises:
+        AddressError: the host is unknown, or the port is taken or forbidden.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError:
+        raise AddressError(
+            f"DISPATCHER_HOST={host!r} is not an address of this machine: set it to one,"
+            " or to 0.0.0.0 for all"
+        ) from None
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(address)
+            trial.listen()
+        except OSError as error:
+            raise AddressError(_words(host, port, error)) from None
+    return str(address[0])
+
+
+def _words(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is in use: stop what listens there, or set DISPATCHER_PORT"
+            " to another"
+        )
+    if error.errno == errno.EACCES:
+        return f"DISPATCHER_PORT={port} needs rights this user lacks: set one from 1024 on"
+    return f"cannot listen on {host} port {port}: {error.strerror}; set DISPATCHER_HOST"

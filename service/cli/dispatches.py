@@ -1,0 +1,65 @@
+"""`dispatches`: what was dispatched, in every room."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from service.cli.commands import Commands, example
+from service.cli.environment import reached_redis
+from service.cli.output import json_option, print_json, print_table, printable
+from workers.dispatch import State
+from workers.durations import parse_duration
+from workers.ledger import Ledger
+from workers.settings import load_settings
+
+_COLUMNS = ("CREATED", "ROOM", "RULE", "AGENT", "DEPLOYMENT", "STATE", "REASON")
+
+
+@click.group(cls=Commands, commands_at={"list": "service.cli.dispatches:listed"}, default="list")
+def dispatches() -> None:
+    """Show what was dispatched; alone, it is `dispatches list`."""
+
+
+@click.command("list", epilog=example("dispatcher dispatches list --room support-1 --since 2h"))
+@click.option("--room", help="Only of this room.")
+@click.option("--agent", help="Only of this agent.")
+@click.option("--deployment", help="Only of this deployment; '' is production.")
+@click.option("--rule", help="Only by this rule.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in State]),
+    help="Only in this state.",
+)
+@click.option("--since", metavar="DURATION", help="Only those created since, such as 2h.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@json_option
+def listed(*, since: str | None, limit: int, as_json: bool, **equal: str | None) -> None:
+    """List dispatches, newest first."""
+    oldest = _since(since)
+    settings = load_settings()
+    with reached_redis(settings) as redis:
+        found = Ledger(redis).dispatches(limit=limit, **equal)
+    found = [d for d in found if str(d["created_at"]) >= oldest]
+    if as_json:
+        print_json({"dispatches": found})
+    else:
+        print_table(_COLUMNS, [_row(d) for d in found], empty="no dispatches")
+
+
+def _row(dispatch: dict[str, Any]) -> list[str]:
+    names = ("created_at", "room", "rule", "agent", "deployment", "state", "reason")
+    return [printable(dispatch.get(name)) for name in names]
+
+
+def _since(text: str | None) -> str:
+    """The time, as dispatches write it, before which none is asked for."""
+    if text is None:
+        return ""
+    try:
+        oldest = datetime.now(UTC) - parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(str(error), param_hint="--since") from None
+    return oldest.strftime("%Y-%m-%dT%H:%M:%S.") + f"{oldest.microsecond // 1000:03d}Z"

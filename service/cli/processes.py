@@ -1,0 +1,111 @@
+"""`up`, `serve` and `worker`: the service itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import structlog
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+
+from rules.problems import RuleErrors
+from service.cli.commands import Failure, example
+from service.cli.environment import settings_with_livekit
+from service.logs import configure_logs
+from workers.connection import connect, unreachable
+
+if TYPE_CHECKING:
+    import redis
+
+    from workers.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@click.command(
+    epilog=example(
+        "export LIVEKIT_URL=wss://… LIVEKIT_API_KEY=… LIVEKIT_API_SECRET=…", "dispatcher up"
+    )
+)
+def up() -> None:
+    """Run it all on this machine, against your LiveKit.
+
+    One process tree holds the web process, a worker and, without REDIS_URL, an embedded Valkey.
+    """
+    from service.up import up as run  # noqa: PLC0415 - granian and all, only when it runs
+
+    settings = settings_with_livekit()
+    if settings.redis_url is not None:
+        _try_redis(settings)
+    run(settings)
+
+
+@click.command(
+    epilog=example("REDIS_URL=redis://10.0.0.5/0 DISPATCHER_HOST=0.0.0.0 dispatcher serve")
+)
+def serve() -> None:
+    """Run one web process, which takes webhooks.
+
+    For several machines on one Redis; `up` starts one of its own.
+    """
+    from service.serve import serve as run  # noqa: PLC0415
+
+    settings = settings_with_livekit()
+    configure_logs("web", settings.secrets)
+    _try_redis(settings)
+    run(settings)
+
+
+@click.command(epilog=example("REDIS_URL=redis://10.0.0.5/0 dispatcher worker --concurrency 128"))
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1024),
+    default=64,
+    show_default=True,
+    help="Rooms worked on at once.",
+)
+def worker(concurrency: int) -> None:
+    """Run one worker, which decides and dispatches.
+
+    For several machines on one Redis; `up` starts one of its own.
+    """
+    from workers.worker import run_worker  # noqa: PLC0415
+
+    settings = settings_with_livekit()
+    configure_logs("worker", settings.secrets)
+    _try_redis(settings)
+    try:
+        run_worker(settings, concurrency)
+    except RuleErrors as errors:
+        for problem in errors.problems:
+            click.echo(problem, err=True)
+        raise Failure(f"the rules at {settings.rules} do not load") from None
+
+
+def _try_redis(settings: Settings) -> None:
+    """Refuse a Redis that will never do; wait for one that is only away."""
+    try:
+        with connect(settings) as client:
+            client.ping()
+            told = _version(client)
+    except (AuthenticationError, NoPermissionError) as error:
+        raise Failure(unreachable(settings, error)) from None
+    except RedisError as error:
+        log.warning("redis_away", detail=unreachable(settings, error))
+    else:
+        if too_old(told):
+            raise Failure(f"REDIS_URL leads to a Redis {told}: it must be 6.2 or later, or Valkey")
+
+
+def _version(client: redis.Redis) -> str:
+    """What a server says it is; `""` where it may not be asked."""
+    try:
+        return str(client.info("server").get("redis_version", ""))
+    except ResponseError:
+        return ""
+
+
+def too_old(version: str) -> bool:
+    """Whether a server's version lacks commands that are needed; one that is not told does not."""
+    numbers = [int(n) for n in version.split(".")[:2] if n.isdecimal()]
+    return bool(numbers) and numbers < [6, 2]

@@ -1,0 +1,148 @@
+"""`rules explain`: every rule's outcome on one event, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from rules.decide import decide
+from rules.decision import Outcome, Reason
+from rules.event import Event, read_event
+from rules.explain import explain as explained
+from rules.loader import load
+from rules.problems import RuleErrors
+from rules.session import Session, observe
+from service.cli.commands import Failure, example
+from service.cli.events import read_given, read_object, read_text
+from service.cli.output import json_option, print_json, printable
+from service.cli.rules_state import Live, State, read_state
+from workers.settings import load_settings
+
+if TYPE_CHECKING:
+    from rules.decision import Decision, Plan
+    from rules.ruleset import Ruleset
+
+_MARKS: Final = {
+    Outcome.DISPATCH: click.style("✓", fg="green"),
+    Outcome.SKIP: click.style("·", dim=True),
+    Outcome.ERROR: click.style("✗", fg="red"),
+}
+_WORDS: Final = {
+    Reason.DISABLED: "it is disabled",
+    Reason.EVENT_TYPE: "its `on` does not name this event",
+    Reason.LOOP_GUARD: "loop guard",
+    Reason.CONDITION: "",
+    Reason.UNLESS: "its `unless` holds",
+    Reason.ALREADY_DISPATCHED: "already dispatched",
+    Reason.ROOM_ENDED: "room ended",
+    Reason.PARTICIPANT_GONE: "participant gone",
+}
+
+
+@click.command(
+    epilog=example(
+        'dispatcher rules explain \'{"event": "participant_joined",',
+        '  "room": {"name": "support-1"}, "participant": {"identity": "ana"}}\'',
+    )
+)
+@click.argument("event")
+@click.option("--rules", "source", metavar="PATH", help="Default: DISPATCHER_RULES.")
+@click.option("--at", "at", metavar="TIME", help="When it happens, such as 2026-03-02T10:00+01:00.")
+@click.option("--state", "state", metavar="FILE", help="What is known of the room, as JSON.")
+@json_option
+def explain(
+    *, event: str, source: str | None, at: str | None, state: str | None, as_json: bool
+) -> None:
+    """Explain what the rules make of one event.
+
+    EVENT is a JSON file, `-`, or the JSON itself.
+
+    The state is {"room": {…}, "participants": [{…}], "live": ["rule-id"]}: who is there already,
+    and which rules have a live dispatch.
+    """
+    ruleset = _load(source or load_settings().rules)
+    happened = _event(event, at)
+    known = State(Session(sid=happened.room_sid), Live(()))
+    if state is not None:
+        known = read_state(read_object(read_text(state), state), happened.room_sid, state)
+    if as_json:
+        print_json(explained(ruleset, happened, known.session, known.live))
+        return
+    session, filled = observe(known.session, happened)
+    click.echo(_heading(filled))
+    decisions = decide(ruleset, filled, session, known.live)
+    width = max((len(decision.rule) for decision in decisions), default=0)
+    for decision in decisions:
+        for line in _story(decision, width):
+            click.echo(line)
+
+
+def _load(source: str) -> Ruleset:
+    try:
+        return load(source)
+    except RuleErrors as errors:
+        for problem in errors.problems:
+            click.echo(problem, err=True)
+        raise Failure(f"the rules at {source} do not load") from None
+
+
+def _event(argument: str, at: str | None) -> Event:
+    given = read_given(argument)
+    try:
+        event = read_event(given.body, fallback_id="explained")
+    except (ValueError, RecursionError) as error:
+        raise Failure(f"not an event: {error}", 2) from None
+    if at is not None:
+        event = replace(event, at=_time(at))
+    elif not event.at:
+        event = replace(event, at=datetime.now(UTC).timestamp())
+    return event
+
+
+def _time(text: str) -> float:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time", param_hint="--at") from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def _heading(event: Event) -> str:
+    when = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    about = [click.style(event.name, bold=True)]
+    if event.room_name:
+        about.append(f"in {printable(event.room_name)}")
+    if event.participant and event.participant.get("identity"):
+        about.append(f"by {printable(event.participant['identity'])}")
+    return f"{' '.join(about)}, {when}"
+
+
+def _story(decision: Decision, width: int) -> list[str]:
+    name = click.style(decision.rule.ljust(width), bold=decision.outcome == Outcome.DISPATCH)
+    head = f"  {_MARKS[decision.outcome]} {name}  "
+    indent = " " * (width + 6)
+    if decision.outcome == Outcome.DISPATCH:
+        lines = [line for plan in decision.plans for line in _plan(plan)]
+    else:
+        lines = _why(decision)
+    return [head + lines[0], *(indent + line for line in lines[1:])]
+
+
+def _plan(plan: Plan) -> list[str]:
+    where = f"deployment {plan.deployment}" if plan.deployment else "production"
+    lines = [f"dispatch {click.style(printable(plan.agent), fg='green')} in {where}"]
+    more: dict[str, Any] = {"metadata": plan.metadata}
+    more |= {f"attribute {key}": value for key, value in plan.attributes.items()}
+    lines += [f"{key}: {printable(value)}" for key, value in more.items() if value]
+    return lines
+
+
+def _why(decision: Decision) -> list[str]:
+    words = _WORDS.get(decision.reason, decision.reason.value.replace("_", " "))
+    parts = [words, decision.at or "", printable(decision.detail)]
+    if decision.reason == Reason.UNLESS:
+        parts = [words]
+    return [": ".join(filter(None, parts))]

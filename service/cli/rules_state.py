@@ -1,0 +1,61 @@
+"""What `rules explain --state` knows of a room before the event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rules.event import whole_participant, whole_room
+from rules.session import Session
+from service.cli.commands import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Live:
+    """Claims that are live, told by their rules' ids: any claim of such a rule is."""
+
+    def __init__(self, rules: Iterable[str]) -> None:
+        self._rules = frozenset(rules)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.partition("\x1f")[0] in self._rules
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A room as it is before the event."""
+
+    session: Session
+    live: Live
+
+
+def read_state(given: Mapping[str, Any], room_sid: str, where: str) -> State:
+    """Read `{"room": {…}, "participants": [{…}], "live": ["rule-id"]}`, each optional.
+
+    Raises:
+        Failure: something else is in it.
+    """
+    unknown = set(given) - {"room", "participants", "live"}
+    if unknown:
+        raise Failure(
+            f"{where}: unknown {min(unknown)!r}; a state has room, participants and live", 2
+        )
+    room, people = given.get("room"), given.get("participants", [])
+    live = given.get("live", [])
+    if not isinstance(people, list) or not all(isinstance(p, dict) for p in people):
+        raise Failure(f"{where}: 'participants' is a list of participants", 2)
+    if not isinstance(live, list) or not all(isinstance(rule, str) for rule in live):
+        raise Failure(f"{where}: 'live' is a list of rules' ids", 2)
+    if room is not None and not isinstance(room, dict):
+        raise Failure(f"{where}: 'room' is a room", 2)
+    present = {}
+    for number, person in enumerate(people):
+        whole = dict(whole_participant(person))
+        whole["sid"] = whole["sid"] or f"PA_{number}"
+        present[whole["sid"]] = whole
+    session = Session(
+        sid=room_sid, room=whole_room(room) if room is not None else None, participants=present
+    )
+    return State(session, Live(live))

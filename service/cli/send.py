@@ -1,0 +1,76 @@
+"""`send`: post events to the service, signed as LiveKit signs them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from service.cli.commands import Failure, example
+from service.cli.environment import settings_with_livekit
+from service.cli.events import read_given
+from service.cli.output import json_option, print_json, printable
+from service.posting import Answer, NotPosted, Poster
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
+
+to_option = click.option(
+    "--to", "to", metavar="URL", help="Default: this machine's /webhooks/livekit."
+)
+
+
+@click.command(
+    epilog=example(
+        'dispatcher send \'{"event": "participant_joined", "room": {"sid": "RM_1",',
+        '  "name": "support-1"}, "participant": {"sid": "PA_1", "identity": "ana"}}\'',
+    )
+)
+@click.argument("events", metavar="EVENT...", nargs=-1, required=True)
+@to_option
+@json_option
+def send(*, events: tuple[str, ...], to: str | None, as_json: bool) -> None:
+    """Post events, signed as LiveKit signs them.
+
+    An EVENT is a JSON file, `-`, or the JSON itself; the key is the configured one.
+
+    An event without `id` gets a new one, one without `created_at` happens now.
+    """
+    given = [read_given(event) for event in events]
+    settings = settings_with_livekit()
+    answers = []
+    try:
+        with Poster(webhook_url(settings, to), settings.servers[0]) as poster:
+            for each in given:
+                answers.append(poster.post(each.body, each.raw))
+                if not as_json:
+                    click.echo(line(answers[-1]))
+    except NotPosted as error:
+        raise Failure(str(error)) from None
+    if as_json:
+        print_json({"events": [asdict(answer) for answer in answers]})
+    sys.exit(0 if all(answer.taken for answer in answers) else 1)
+
+
+def webhook_url(settings: Settings, to: str | None) -> str:
+    """Where to post: as asked, or to the service of this machine.
+
+    Raises:
+        Failure: it is not an HTTP address.
+    """
+    if to is None:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{settings.port}/webhooks/livekit"
+    if not to.startswith(("http://", "https://")):
+        raise Failure(f"--to {to!r} must begin with http:// or https://", 2)
+    return to
+
+
+def line(answer: Answer) -> str:
+    """One event's fate on one line."""
+    said = answer.said if answer.taken else f"{answer.code} {answer.said}"
+    colour = "green" if answer.said == "accepted" else "yellow" if answer.taken else "red"
+    return f"{answer.event_id}  {answer.event}  {click.style(printable(said), fg=colour)}"

@@ -1,0 +1,155 @@
+"""The asynchronous front of the web process: whole requests in, whole answers out.
+
+As a WSGI server granian calls the application as soon as a request's headers are there, on a
+thread that then waits for the body, however long the sender takes: a few hundred senders that
+dawdle hold every thread. Nor does its pool of threads always notice that all of them are held
+(emmett-framework/granian issue 873; its remedy leaves a gap), so that one may leave the next
+request lying. Here the body is read first, with a limit and a deadline, and only whole requests
+reach a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # they are its public names
+
+from service import problems
+from service.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+    from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
+
+BODY_SECONDS: Final = 10.0
+"""How long a request's body may take from its headers to its end."""
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+log = structlog.get_logger(__name__)
+
+
+class Front:
+    """Serves a WSGI application over RSGI, granian's own interface.
+
+    Args:
+        app: the application; its answers are sent whole.
+        threads: how many requests it works on at once.
+        most_bytes: the longest body.
+        quick: paths that wait for nothing, and must be answered when all threads do.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        threads: int,
+        most_bytes: int,
+        quick: AbstractSet[str] = frozenset(),
+    ) -> None:
+        self._app = app
+        self._most_bytes = most_bytes
+        self._quick = quick
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._quick_thread = ThreadPoolExecutor(1, thread_name_prefix="quick")
+
+    async def __rsgi__(self, scope: Scope, exchange: HTTPProtocol) -> None:
+        """Answer one request; nothing it raises but the end of its connection gets out."""
+        try:
+            status, headers, content = await self._answer(scope, exchange)
+            exchange.response_bytes(status, headers, content)
+        except (ProtocolClosed, ProtocolError):
+            log.debug("sender_gone", path=scope.path)
+
+    async def _answer(self, scope: Scope, exchange: HTTPProtocol) -> Answer:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._body(scope, exchange)
+        except Problem as problem:
+            return _document(problem)
+        except TimeoutError:
+            detail = f"A request must be there whole within {BODY_SECONDS:.0f} seconds."
+            return _document(Problem(problems.TOO_SLOW, detail))
+        threads = self._quick_thread if scope.path in self._quick else self._threads
+        request = environ(scope, body)
+        return await asyncio.get_running_loop().run_in_executor(threads, _call, self._app, request)
+
+    async def _body(self, scope: Scope, exchange: HTTPProtocol) -> bytes:
+        """The body, read no further than it may be long."""
+        length = scope.headers.get("content-length")
+        if length is not None:
+            if int(length) > self._most_bytes:
+                raise Problem(
+                    problems.TOO_LARGE, f"It has {length} bytes; {self._most_bytes} are allowed."
+                )
+            return await exchange()
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in exchange:
+            size += len(chunk)
+            if size > self._most_bytes:
+                raise Problem(problems.TOO_LARGE, f"It has more than {self._most_bytes} bytes.")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def environ(scope: Scope, body: bytes) -> WSGIEnvironment:
+    """A request as WSGI has it."""
+    server, _, port = scope.server.rpartition(":")
+    request: WSGIEnvironment = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        key = name.upper().replace("-", "_")
+        named = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        request[named] = f"{request[named]},{value}" if named in request else value
+    return request
+
+
+def _call(app: WSGIApplication, request: WSGIEnvironment) -> Answer:
+    """On a thread: call the application and gather its answer."""
+    begun: list[Any] = []
+
+    def start(
+        status: str, headers: list[tuple[str, str]], _error: object = None
+    ) -> Callable[[bytes], object]:
+        begun[:] = [int(status.partition(" ")[0]), headers]
+        return lambda _: None
+
+    parts: Iterable[bytes] = app(request, start)
+    try:
+        content = b"".join(parts)
+    finally:
+        close = getattr(parts, "close", None)
+        if close is not None:
+            close()
+    status, headers = begun
+    return status, headers, content
+
+
+def _document(problem: Problem) -> Answer:
+    response = problem.response()
+    return response.status_code, list(response.headers.items()), response.get_data()

@@ -1,0 +1,77 @@
+"""`/healthz`, the process is alive; `/readyz`, it can do its work, and how safely."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify
+from redis.exceptions import RedisError
+
+from service.persistence import persistence
+from service.rules_in_force import RulesInForce
+from workers.connection import unreachable
+from workers.presence import workers_at_work
+
+if TYPE_CHECKING:
+    import redis
+
+    from workers.settings import Settings
+
+Check = dict[str, Any]
+
+
+def health(settings: Settings, redis: redis.Redis) -> Blueprint:
+    """The routes a load balancer and an orchestrator ask."""
+    routes = Blueprint("health", __name__)
+    in_force = RulesInForce(settings.rules)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        """503 without Redis or without rules; all else that is wrong is 200 with a warning."""
+        store = _store(settings, redis)
+        checks = {"redis": store, "rules": _rules(in_force)}
+        if store["status"] == "ok":
+            checks["persistence"] = persistence(redis)
+            checks["workers"] = _workers(redis)
+        states = {check["status"] for check in checks.values()}
+        status = "failed" if "failed" in states else "warning" if "warning" in states else "ok"
+        return jsonify(status=status, checks=checks), 503 if status == "failed" else 200
+
+    return routes
+
+
+def _store(settings: Settings, redis: redis.Redis) -> Check:
+    try:
+        redis.ping()
+    except RedisError as error:
+        return {"status": "failed", "detail": unreachable(settings, error)}
+    return {"status": "ok"}
+
+
+def _workers(redis: redis.Redis) -> Check:
+    try:
+        count = workers_at_work(redis)
+    except RedisError as error:
+        return {"status": "warning", "count": None, "detail": str(error)}
+    if count:
+        return {"status": "ok", "count": count}
+    detail = "no worker is at work: webhooks are kept and nothing is dispatched; see its log"
+    return {"status": "warning", "count": 0, "detail": detail}
+
+
+def _rules(in_force: RulesInForce) -> Check:
+    now = in_force.look()
+    if now.ruleset is None or not now.ruleset.rules:
+        errors = now.errors or ("there is no rule in it",)
+        return {"status": "failed", "count": 0, "hash": None, "errors": errors}
+    return {
+        "status": "warning" if now.errors or now.ruleset.warnings else "ok",
+        "count": len(now.ruleset.rules),
+        "hash": now.ruleset.hash,
+        "errors": now.errors,
+        "warnings": [str(warning) for warning in now.ruleset.warnings],
+    }

@@ -1,0 +1,103 @@
+"""How processes log: one line an event on stderr, JSON unless somebody is reading it live.
+
+Our own code logs through structlog, libraries through `logging`; both come out alike. What the
+settings call secret is struck out of every line, whoever logged it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+_SHORTEST: Final = 6
+"""Secrets shorter than this would strike out words; they protect nothing anyway."""
+
+
+def configure_logs(process: str, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
+    """Set up logging for this process.
+
+    Args:
+        process: what it is (`web`, `worker`, `valkey`), the `process` of every line.
+        secrets: texts that must never be written.
+        stream: where lines go; stderr unless told otherwise.
+    """
+    stream = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _stamp(stream),
+        _Named(process),
+    ]
+    last = _Struck(_renderer(stream), secrets)
+    structlog.configure(
+        processors=[*shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _stamp(stream: TextIO) -> Processor:
+    if stream.isatty():
+        return structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+    return structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _renderer(stream: TextIO) -> Processor:
+    if stream.isatty():
+        # The richer formatters show the variables of every frame, secrets among them.
+        plain = structlog.dev.plain_traceback
+        return structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=plain)
+    return _Json()
+
+
+class _Json:
+    """Exceptions as text, then JSON; what JSON cannot hold as its text."""
+
+    def __init__(self) -> None:
+        self._render = structlog.processors.JSONRenderer(default=str)
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str | bytes:
+        return self._render(logger, name, structlog.processors.format_exc_info(logger, name, event))
+
+
+class _Named:
+    """Adds which process it is."""
+
+    def __init__(self, process: str) -> None:
+        self._process = process
+
+    def __call__(self, _logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+        event.setdefault("process", self._process)
+        return event
+
+
+class _Struck:
+    """Renders a line and strikes out what is secret."""
+
+    def __init__(self, render: Processor, secrets: Iterable[str]) -> None:
+        self._render = render
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST)
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> Any:  # noqa: ANN401 - what a renderer gives
+        line = self._render(logger, name, event)
+        text = line.decode() if isinstance(line, bytes) else str(line)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text

@@ -1,0 +1,93 @@
+"""Errors over HTTP: RFC 9457 `application/problem+json`, with types that stay the same."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = structlog.get_logger(__name__)
+
+
+class Kind(NamedTuple):
+    """One kind of error: what programs compare, what it is called, and its status."""
+
+    slug: str
+    title: str
+    status: int
+
+
+SIGNATURE_MISSING: Final = Kind("signature-missing", "The request is not signed", 401)
+SIGNATURE_INVALID: Final = Kind("signature-invalid", "The signature does not hold", 401)
+UNKNOWN_KEY: Final = Kind("unknown-key", "The API key is not configured here", 401)
+EXPIRED: Final = Kind("expired", "The signature is not valid at this time", 401)
+NOT_AN_EVENT: Final = Kind("not-an-event", "The body is not a webhook event", 400)
+TOO_SLOW: Final = Kind("too-slow", "The request took too long to arrive", 408)
+TOO_LARGE: Final = Kind("too-large", "The body is larger than 1 MiB", 413)
+NOT_JSON: Final = Kind("not-json", "The content type is not JSON", 415)
+STORE_UNREACHABLE: Final = Kind("store-unreachable", "The event could not be stored", 503)
+INTERNAL: Final = Kind("internal", "Something went wrong here", 500)
+
+_PREFIX: Final = "urn:livekit-dispatcher:problem:"
+
+
+class Problem(Exception):
+    """Ends a request with a problem document.
+
+    Args:
+        kind: what kind of problem it is.
+        detail: what happened this time and what to do, in one sentence.
+        headers: more response headers.
+    """
+
+    def __init__(
+        self, kind: Kind, detail: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """The answer to send."""
+        if self.kind.status == 401:  # noqa: PLR2004 - the status that must name a scheme
+            self.headers.setdefault("WWW-Authenticate", "Bearer")
+        return Response(
+            json.dumps(
+                {
+                    "type": _PREFIX + self.kind.slug,
+                    "title": self.kind.title,
+                    "status": self.kind.status,
+                    "detail": self.detail,
+                }
+            ),
+            status=self.kind.status,
+            headers=self.headers,
+            content_type="application/problem+json",
+        )
+
+
+def answer_with_problems(app: Flask) -> None:
+    """Make every error of an app a problem document, Flask's own and unexpected ones too."""
+    app.register_error_handler(Problem, Problem.response)
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _of_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    name = error.name
+    kind = Kind(name.lower().replace(" ", "-"), name, status)
+    headers = {n: v for n, v in error.get_headers() if n.lower() in ("allow", "location")}
+    return Problem(kind, error.description or name, headers=headers).response()
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("request_failed", exc_info=error)
+    return Problem(INTERNAL, "The log of the service says what.").response()

@@ -1,0 +1,26 @@
+"""The web application: `create_app(settings)` is all of it, without a server around."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from service.health import health
+from service.problems import answer_with_problems
+from service.webhooks import webhooks
+from workers.connection import connect
+from workers.intake import Intake
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the application. Redis is first reached by the first request that needs it."""
+    app = Flask("service", static_folder=None)
+    redis = connect(settings)
+    answer_with_problems(app)
+    app.register_blueprint(webhooks(settings, Intake(redis)))
+    app.register_blueprint(health(settings, redis))
+    return app

@@ -1,0 +1,82 @@
+"""`POST /webhooks/livekit`: an event is verified, stored, and only then answered with 200."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from flask import Blueprint, Response, request
+from redis.exceptions import RedisError
+
+from rules.event import EventName
+from service import problems
+from service.problems import Problem
+from service.verify import Forged, NotAnEvent, Stale, UnknownKey, Unsigned, verify
+
+if TYPE_CHECKING:
+    from service.problems import Kind
+    from workers.intake import Intake
+    from workers.settings import Settings
+
+MOST_BYTES: Final = 1024 * 1024
+
+_JSON: Final = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json")
+_USABLE: Final = frozenset(EventName)
+_KINDS: Final[dict[type[Exception], Kind]] = {
+    Unsigned: problems.SIGNATURE_MISSING,
+    UnknownKey: problems.UNKNOWN_KEY,
+    Stale: problems.EXPIRED,
+    Forged: problems.SIGNATURE_INVALID,
+    NotAnEvent: problems.NOT_AN_EVENT,
+}
+
+log = structlog.get_logger(__name__)
+
+
+def webhooks(settings: Settings, intake: Intake) -> Blueprint:
+    """The routes LiveKit posts to."""
+    routes = Blueprint("webhooks", __name__)
+
+    @routes.post("/webhooks/livekit", provide_automatic_options=False)
+    def livekit() -> Response:
+        raw = _body()
+        if not _JSON.fullmatch(request.mimetype):
+            raise Problem(
+                problems.NOT_JSON,
+                "LiveKit sends application/webhook+json; application/json is taken too.",
+            )
+        try:
+            verified = verify(raw, request.headers.get("Authorization"), settings)
+        except tuple(_KINDS) as error:
+            log.warning("webhook_refused", why=str(error), sender=request.remote_addr)
+            raise Problem(_KINDS[type(error)], f"{error}.") from None
+        event = verified.event
+        if event.name not in _USABLE or not event.room_name:
+            return _answer("ignored")
+        try:
+            return _answer(intake.accept(verified.server.id, event))
+        except RedisError as error:
+            log.error("webhook_not_stored", error=str(error), event_id=event.id)  # noqa: TRY400 - no traceback: it is Redis that is away
+            raise Problem(
+                problems.STORE_UNREACHABLE,
+                "Redis cannot be reached. The event is not stored: send it again.",
+                headers={"Retry-After": "1"},
+            ) from None
+
+    return routes
+
+
+def _body() -> bytes:
+    """The request's body, read no further than it may be long."""
+    length = request.content_length
+    if length is not None and length > MOST_BYTES:
+        raise Problem(problems.TOO_LARGE, f"It has {length} bytes; {MOST_BYTES} are allowed.")
+    raw = request.stream.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise Problem(problems.TOO_LARGE, f"It has more than {MOST_BYTES} bytes.")
+    return raw
+
+
+def _answer(status: str) -> Response:
+    return Response(f'{{"status":"{status}"}}', content_type="application/json")
