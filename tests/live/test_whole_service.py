@@ -1,0 +1,188 @@
+"""The main job with nothing stood in for: server, participants, agents and service are real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from livekit import api
+
+from tests.ports import free_port
+from tests.up import Up
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.live.agent_worker import AgentWorker
+    from tests.live.livekit_server import LiveKitServer
+    from tests.live.participants import Participant
+    from tests.live.receiver import Receiver
+
+    Join = Callable[..., Participant]
+
+RULES = """
+version: 1
+rules:
+  - id: spanish
+    on: participant_joined
+    when: {room: {name: "support-*", metadata: {lang: es}}}
+    dispatch:
+      agent: greeter
+      metadata: {customer: "{{ participant.identity }}", lang: "{{ room.metadata.lang }}"}
+      attributes: {source: rules}
+  - id: beta
+    on: participant_joined
+    when: {room: {name: "beta-*"}}
+    dispatch: {agent: greeter, deployment: staging}
+"""
+SPANISH = '{"lang":"es"}'
+
+
+class House:
+    """The service, a real server that sends it webhooks, a production and a staging worker."""
+
+    def __init__(self, server: LiveKitServer, up: Up, workers: dict[str, AgentWorker]) -> None:
+        self.server, self.up, self.workers = server, up, workers
+
+    def jobs(self, room: str) -> list[dict[str, Any]]:
+        return [job for worker in self.workers.values() for job in worker.jobs(room)]
+
+
+def environment(server: LiveKitServer) -> dict[str, str]:
+    return {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.key,
+        "LIVEKIT_API_SECRET": server.secret,
+    }
+
+
+@pytest.fixture
+def house(
+    livekit_server: Callable[..., LiveKitServer],
+    agent_worker: Callable[..., AgentWorker],
+    receiver: Receiver,
+    tmp_path: Path,
+) -> Iterator[House]:
+    port = free_port()
+    server = livekit_server(f"http://127.0.0.1:{port}/webhooks/livekit", receiver.url)
+    workers = {name: agent_worker(server, "greeter", name) for name in ("", "staging")}
+    with Up(tmp_path, RULES, environment(server), port=port) as up:
+        yield House(server, up, workers)
+
+
+def test_the_right_agent_joins_the_right_room_once(house: House, join: Join) -> None:
+    create_room(house.server, "support-1", SPANISH)
+    join(house.server, "support-1", "ana")
+    [dispatch] = eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    [job] = house.jobs("support-1")
+    assert json.loads(job["metadata"]) == {"customer": "ana", "lang": "es"}
+    assert job["attributes"]["source"] == "rules"
+    assert job["deployment"] == ""
+    assert job["dispatch_id"] == dispatch["dispatch_id"]
+    assert dispatch["agent_identity"] == f"agent-{job['id']}"
+
+
+def test_a_staging_rule_reaches_only_the_staging_worker(house: House, join: Join) -> None:
+    join(house.server, "beta-1", "ana")
+    eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    assert len(house.workers["staging"].jobs("beta-1")) == 1
+    assert not house.workers[""].jobs("beta-1")
+
+
+def test_twenty_people_and_a_repeated_webhook_are_one_dispatch(
+    house: House, join: Join, receiver: Receiver
+) -> None:
+    create_room(house.server, "support-1", SPANISH)
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda n: join(house.server, "support-1", f"caller-{n}"), range(20)))
+    eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    joins = eventually(lambda: _joins(receiver, "support-1", at_least=20), timeout=20)
+    statuses = [house.up.post(one.body, _signed(one))[1] for one in joins[:3] for _ in range(2)]
+    assert statuses == [{"status": "duplicate"}] * 6
+    assert len(house.up.dispatches()) == 1
+    assert len(house.jobs("support-1")) == 1
+
+
+@pytest.mark.parametrize("reopened", [False, True], ids=["closed", "reopened"])
+def test_a_join_that_comes_late_dispatches_nothing_and_makes_no_room(
+    livekit_server: Callable[..., LiveKitServer],
+    join: Join,
+    receiver: Receiver,
+    tmp_path: Path,
+    reopened: bool,
+) -> None:
+    server = livekit_server(receiver.url)  # the service hears of nothing by itself
+    create_room(server, "support-1", SPANISH)
+    ana = join(server, "support-1", "ana")
+    [delivery] = eventually(lambda: _joins(receiver, "support-1"))
+    ana.leave()
+    delete_room(server, "support-1")
+    if reopened:
+        create_room(server, "support-1", SPANISH)
+    created = int(delivery.event["createdAt"])
+    eventually(lambda: time.time() > created + 5)
+    with Up(tmp_path, RULES, environment(server)) as up:
+        assert up.post(delivery.body, _signed(delivery)) == (200, {"status": "accepted"})
+        [dispatch] = eventually(lambda: up.dispatches(state="failed"), timeout=20)
+    assert dispatch["reason"] == "room_ended"
+    assert dispatch["dispatch_id"] is None
+    assert rooms(server) == (["support-1"] if reopened else [])
+
+
+def test_time_from_webhook_to_the_agents_join(
+    house: House, join: Join, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Reported at each run; the bound only says that something is wrong."""
+    took = []
+    for n in range(10):
+        room = f"support-{n}"
+        create_room(house.server, room, SPANISH)
+        join(house.server, room, "ana")
+        [human] = eventually(lambda room=room: _joins(receiver, room, "ana"))
+        [agent] = eventually(lambda room=room: _joins(receiver, room, "agent-"), timeout=20)
+        took.append(agent.at - human.at)
+    median = statistics.median(took)
+    with capsys.disabled():
+        print(f"\nwebhook to the agent's join, {len(took)} rooms: median {median * 1000:.0f} ms")
+    assert median < 3
+
+
+def _joins(receiver: Receiver, room: str, identity: str = "", at_least: int = 1) -> list[Any]:
+    joins = [
+        one for one in receiver.of(room, "participant_joined") if one.identity.startswith(identity)
+    ]
+    return joins if len(joins) >= at_least else []
+
+
+def _signed(one: Any) -> dict[str, str]:
+    names = {"authorization": "Authorization", "content-type": "Content-Type"}
+    return {names[name]: value for name, value in one.headers.items() if name in names}
+
+
+def create_room(server: LiveKitServer, room: str, metadata: str) -> None:
+    asked = api.CreateRoomRequest(name=room, metadata=metadata)
+    _call(server, lambda livekit: livekit.room.create_room(asked))
+
+
+def delete_room(server: LiveKitServer, room: str) -> None:
+    _call(server, lambda livekit: livekit.room.delete_room(api.DeleteRoomRequest(room=room)))
+
+
+def rooms(server: LiveKitServer) -> list[str]:
+    found = _call(server, lambda livekit: livekit.room.list_rooms(api.ListRoomsRequest()))
+    return [room.name for room in found.rooms]
+
+
+def _call(server: LiveKitServer, call: Callable[[api.LiveKitAPI], Any]) -> Any:
+    async def run() -> Any:
+        async with api.LiveKitAPI(server.url, server.key, server.secret) as livekit:
+            return await call(livekit)
+
+    return asyncio.run(run())

@@ -1,0 +1,198 @@
+"""Everything wrong with a rule file is told in one run, each with its line and column."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from rules.files import RuleFile
+from rules.loader import load_files
+from rules.problems import RuleErrors
+from tests.rules.given import errors, problems, rule, ruleset
+
+GOOD = "{id: %s, on: participant_joined, dispatch: {agent: a}}"
+
+
+def test_all_errors_are_told_in_one_run_in_the_order_of_the_file():
+    found = errors(
+        """\
+        version: 2
+        rule: []
+        rules:
+          - id: Bad_Id
+            on: participant_join
+            when: {room: {metdata: x}}
+            dispatch: {agnt: a}
+          - id: second
+            on: [track_published, nothing]
+            unless: {participant: {attributes: {vip: true}}}
+            once: week
+            dispatch: {agent: "{{ room.nam }}"}
+        """
+    )
+    assert [re.match(r"\d+:\d+", error).group() for error in found] == [
+        "1:10", "2:1", "4:9", "5:9", "6:19", "7:15", "7:16",
+        "9:27", "10:46", "11:11", "12:23",
+    ]  # fmt: skip
+
+
+def test_a_problem_reads_as_compilers_write_it():
+    (problem,) = problems(
+        "version: 1\nrules:\n  - {id: a, on: participant_joined, dispath: 1, dispatch: {agent: a}}"
+    )
+    assert str(problem) == (
+        "rules.yaml:3:37: error: unknown field 'dispath', did you mean 'dispatch'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "1:1: an empty file"),
+        ("# nothing\n", "1:1: an empty file"),
+        ("---\n", "a rule file is a mapping"),
+        ("null", "1:1: a rule file is a mapping"),
+        ("[]", "1:1: a rule file is a mapping"),
+        ("text", "1:1: a rule file is a mapping"),
+        ("rules: []", "1:1: the file needs 'version: 1'"),
+        ("version: 1", "1:1: the file needs 'rules:'"),
+        ("version: '1'\nrules: []", "1:10: 'version' is the number 1"),
+        ("version: true\nrules: []", "1:10: 'version' is the number 1"),
+        ("version: 1.0\nrules: []", "1:10: 'version' is the number 1"),
+        ("version: 2\nrules: []", "1:10: version 2 is not known here"),
+        ("version: 1\nrules:", "2:7: 'rules' takes a list of rules"),
+        ("version: 1\nrules: {a: 1}", "2:8: 'rules' takes a list of rules"),
+        ("version: 1\nrules: [a]", "2:9: a rule is a mapping with 'id', 'on' and 'dispatch'"),
+        ("version: 1\nrules: [null]", "2:9: a rule is a mapping"),
+        ("version: 1\nrules: [[]]", "2:9: a rule is a mapping"),
+    ],
+)
+def test_files_of_another_shape(text, message):
+    assert message in "\n".join(errors(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{on: participant_joined, dispatch: {agent: a}}", "the rule needs 'id'"),
+        ("{id: a, dispatch: {agent: a}}", "the rule 'a' needs 'on'"),
+        ("{id: a, on: participant_joined}", "the rule 'a' needs 'dispatch'"),
+        ("{id: 7, on: participant_joined, dispatch: {agent: a}}", "such as es-1: quote it"),
+        ("{id: 1.5, on: participant_joined, dispatch: {agent: a}}", "such as es-1: quote it"),
+        ("{id: true, on: participant_joined, dispatch: {agent: a}}", "an id has lowercase"),
+        ("{id: null, on: participant_joined, dispatch: {agent: a}}", "an id has lowercase"),
+        ("{id: '', on: participant_joined, dispatch: {agent: a}}", "an id has lowercase"),
+        ("{id: -a, on: participant_joined, dispatch: {agent: a}}", "an id has lowercase"),
+        ("{id: ñ, on: participant_joined, dispatch: {agent: a}}", "an id has lowercase"),
+        ('{id: "a\\n", on: participant_joined, dispatch: {agent: a}}', "an id has lowercase"),
+        ("{id: a, on: yes, dispatch: {agent: a}}", "unknown event 'yes'"),
+        ("{id: a, on: true, dispatch: {agent: a}}", "'on' takes the name of an event"),
+        ("{id: a, on: null, dispatch: {agent: a}}", "'on' takes the name of an event"),
+        ("{id: a, on: [], dispatch: {agent: a}}", "'on' is an empty list"),
+        ("{id: a, on: [[room_started]], dispatch: {agent: a}}", "'on' takes the name of an event"),
+        ("{id: a, on: {a: b}, dispatch: {agent: a}}", "'on' takes the name of an event"),
+        (
+            "{id: a, on: room_start, dispatch: {agent: a}}",
+            "unknown event 'room_start', did you mean 'room_started'?",
+        ),
+        (
+            "{id: a, on: participantJoined, dispatch: {agent: a}}",
+            "did you mean 'participant_joined'?",
+        ),
+        (
+            "{id: a, enabled: no, on: room_started, dispatch: {agent: a}}",
+            "'enabled' is true or false",
+        ),
+        (
+            "{id: a, enabled: 1, on: room_started, dispatch: {agent: a}}",
+            "'enabled' is true or false",
+        ),
+        (
+            "{id: a, description: 7, on: room_started, dispatch: {agent: a}}",
+            "'description' takes text: quote it",
+        ),
+        ("{id: a, on: room_started, dispatch: a}", "'dispatch' takes a mapping"),
+        ("{id: a, on: room_started, dispatch: [{agent: a}]}", "'dispatch' takes a mapping"),
+        ("{id: a, on: room_started, dispatch: {}}", "'dispatch' needs an 'agent'"),
+        (
+            "{id: a, on: room_started, dispatch: {agent: 7}}",
+            "'dispatch.agent' takes text: quote it",
+        ),
+        ("{id: a, on: room_started, dispatch: {agent: null}}", "'dispatch.agent' takes text"),
+        (
+            "{id: a, on: room_started, dispatch: {agent: a, restart_policy: on-failure}}",
+            "did you mean 'on_failure'?",
+        ),
+        (
+            "{id: a, on: room_started, dispatch: {agent: a, attributes: [a]}}",
+            "takes a mapping of texts",
+        ),
+        (
+            "{id: a, on: room_started, dispatch: {agent: a, room: x}}",
+            "unknown field 'dispatch.room'",
+        ),
+        (
+            "{id: a, on: room_started, schedule: {}, dispatch: {agent: a}}",
+            "unknown field 'schedule'",
+        ),
+        ("{id: a, id: b, on: room_started, dispatch: {agent: a}}", "'id' twice: first at line 3"),
+    ],
+)
+def test_rules_of_another_shape(text, message):
+    (error,) = errors(f"version: 1\nrules:\n  - {text}")
+    assert error.startswith("3:")
+    assert message in error
+
+
+def test_an_id_is_taken_once_over_all_files():
+    text = f"version: 1\nrules:\n  - {GOOD % 'same'}\n  - {GOOD % 'x'}\n  - {{id: broken}}"
+    files = [RuleFile("a.yaml", text), RuleFile("b.yaml", text)]
+    with pytest.raises(RuleErrors) as caught:
+        load_files(files)
+    assert [str(problem) for problem in caught.value.problems if "taken" in problem.message] == [
+        "b.yaml:3:10: error: the id 'same' is taken: by the rule at a.yaml:3:10",
+        "b.yaml:4:10: error: the id 'x' is taken: by the rule at a.yaml:4:10",
+        "b.yaml:5:10: error: the id 'broken' is taken: by the rule at a.yaml:5:10",
+    ]
+
+
+def test_errors_of_all_files_are_told_together():
+    files = [RuleFile(name, "version: 1\nrules: [7]") for name in ("b.yaml", "a.yaml")]
+    with pytest.raises(RuleErrors) as caught:
+        load_files(files)
+    assert [problem.path for problem in caught.value.problems] == ["b.yaml", "a.yaml"]
+
+
+def test_a_file_without_rules_loads_with_a_warning():
+    loaded = ruleset("version: 1\nrules: []")
+    assert loaded.rules == ()
+    assert [warning.message for warning in loaded.warnings] == ["the file has no rules"]
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        (
+            "{participant: {kind: agent}}",
+            "'agent' is no 'participant.kind' known here, did you mean 'AGENT'?",
+        ),
+        ("{participant: {kind: [SIP, STANDRAD]}}", "did you mean 'STANDARD'?"),
+        ("{participant: {kind: {not: AGNET}}}", "did you mean 'AGENT'?"),
+        ("{participant: {state: {equals: active}}}", "did you mean 'ACTIVE'?"),
+        ("{participant: {kind: HOLOGRAM}}", "'HOLOGRAM' is no 'participant.kind' known here"),
+        ("{participant: {disconnect_reason: CLIENT_INITIATE}}", "did you mean 'CLIENT_INITIATED'?"),
+        ("{event: participant_join}", "did you mean 'participant_joined'?"),
+        ("{track: {exists: true}}", "'track' is never there on participant_joined"),
+    ],
+)
+def test_what_is_probably_not_meant_is_a_warning(when, message):
+    loaded = rule(f"when: {when}")
+    (warning,) = loaded.warnings
+    assert warning.severity == "warning"
+    assert message in warning.message
+
+
+@pytest.mark.parametrize("kind", ["AGENT", "'S*'", "{prefix: ST}", "[SIP, CONNECTOR, BRIDGE]"])
+def test_known_constants_and_patterns_are_not_warned_of(kind):
+    assert rule(f"when: {{participant: {{kind: {kind}}}}}").warnings == ()

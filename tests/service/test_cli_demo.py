@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service.sandbox import EXPECTED
+from tests.service.cli import KEPT, dispatcher
+
+
+@pytest.fixture
+def temporary(tmp_path):
+    return {"TMPDIR": str(tmp_path)}
+
+
+def test_once_runs_it_all_and_prints_the_summary(temporary, tmp_path):
+    done = dispatcher("demo", "--once", "--json", environ=temporary)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert told["events"] > len(EXPECTED)
+    found = {(d["room"], d["agent"], d["deployment"]) for d in told["dispatches"]}
+    assert found == {(e.room, e.agent, e.deployment) for e in EXPECTED}
+    assert {d["state"] for d in told["dispatches"]} <= {"active", "ended"}
+    assert set(told["dispatches"][0]) == {
+        "room", "rule", "agent", "deployment", "metadata", "state"
+    }  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_once_tells_the_story_in_a_pipe_without_colour(temporary):
+    done = dispatcher("demo", "--once", environ=temporary)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Ana, who speaks Spanish, enters support-1\n")
+    count = len(EXPECTED)
+    assert f"{count} dispatches, {count} agents joined\n" in done.stdout
+    assert done.stdout.endswith("\nAll is as the sample rules say.\n")
+    assert "\x1b" not in done.stdout
+
+
+def test_settings_of_the_environment_do_not_touch_it(temporary):
+    wrong = {"LIVEKIT_URL": "nonsense", "REDIS_URL": "nonsense", "DISPATCHER_PORT": "nonsense"}
+    assert dispatcher("demo", "--once", "--json", environ=temporary | wrong).returncode == 0
+
+
+def test_on_a_terminal_it_shows_what_happens_until_ctrl_c(temporary, tmp_path):
+    ours, theirs = pty.openpty()
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "service", "demo"],
+        env={**kept, **temporary, "TERM": "xterm", "COLUMNS": "120", "LINES": "60"},
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        shown = _read(ours, until="The traffic is over", seconds=60)
+        assert "What was dispatched" in shown
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        shown += _read(ours, until=None, seconds=20)
+        assert process.wait(20) == 0
+        assert "Traceback" not in shown
+        assert [p for p in Path(tmp_path).iterdir() if "demo" in p.name] == []
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _read(terminal, until, seconds):
+    """What appears on a terminal until some words do, or until it is closed."""
+    shown = ""
+    deadline = time.monotonic() + seconds
+    while until is None or until not in shown:
+        assert time.monotonic() < deadline, shown[-2000:]
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                shown += os.read(terminal, 65536).decode(errors="replace")
+            except OSError:  # nobody has it open any more
+                break
+    return shown

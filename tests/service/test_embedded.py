@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+
+import pytest
+from redis import Redis
+
+from service import embedded
+from service.lock import locked
+from tests.waiting import eventually
+from workers.connection import embedded_socket
+
+
+@pytest.fixture(params=["data", "with space and é", "x" * 120])
+def data(request, tmp_path):
+    path = tmp_path / request.param
+    embedded.prepare(path)
+    yield path
+    embedded_socket(path).unlink(missing_ok=True)  # of a server that was killed
+    embedded.tidy(path)
+    assert embedded_socket(path).parent.exists() == (embedded_socket(path).parent == path)
+
+
+@pytest.fixture
+def start(data):
+    started = []
+
+    def start():
+        started.append(subprocess.Popen(embedded.command(data)))
+        eventually(lambda: embedded.answers(data))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+        server.wait()
+
+
+def client(data):
+    return Redis(unix_socket_path=str(embedded_socket(data)))
+
+
+def test_what_was_answered_survives_a_kill(data, start):
+    server = start()
+    with client(data) as redis:
+        redis.set("k", "v")
+        server.kill()
+        server.wait()
+        assert not embedded.answers(data)
+        start()
+        assert redis.get("k") == b"v"
+
+
+def test_it_is_for_this_user_only_and_on_no_port(data, start):
+    start()
+    with client(data) as redis:
+        assert redis.config_get("port")["port"] == "0"
+        assert redis.config_get("appendfsync")["appendfsync"] == "always"
+        assert redis.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    for path in (data, embedded_socket(data).parent, embedded_socket(data)):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077
+
+
+def test_the_process_behind_the_socket_is_found(data, start):
+    assert embedded.running(data) is None
+    server = start()
+    assert embedded.running(data) == server.pid
+    os.kill(server.pid, signal.SIGSTOP)  # it answers nothing and is there
+    assert embedded.running(data) == server.pid
+    server.kill()
+    server.wait()
+    assert embedded.running(data) is None
+
+
+def test_a_data_directory_that_was_open_is_closed(tmp_path):
+    (tmp_path / "data").mkdir(mode=0o755)
+    embedded.prepare(tmp_path / "data")
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_a_data_directory_that_cannot_be_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(embedded.DataError) as caught:
+        embedded.prepare(tmp_path / "file" / "data")
+    assert str(caught.value) == (
+        f"DISPATCHER_DATA: '{tmp_path}/file/data' cannot be created: Not a directory"
+    )
+
+
+def test_a_data_directory_is_held_by_one(tmp_path):
+    with locked(tmp_path):
+        with pytest.raises(embedded.DataError) as caught, locked(tmp_path):
+            pass
+        assert f"(process {os.getpid()})" in str(caught.value)
+        assert "set DISPATCHER_DATA to another directory" in str(caught.value)
+    with locked(tmp_path):
+        pass
+
+
+def test_its_last_words_are_kept(data, start):
+    server = start()
+    server.terminate()
+    server.wait()
+    assert "bye bye" in embedded.last_words(data)
+    assert embedded.last_words(data / "nowhere") == ""

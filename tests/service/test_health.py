@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from service.rules_in_force import LOOK_SECONDS, RulesInForce
+from service.web import create_app
+from tests.service.conftest import RULES
+from workers import keys
+from workers.settings import load_settings
+
+BROKEN = "version: 1\nrules: [{id: support}]\n"
+
+
+def ready(app):
+    answer = app.test_client().get("/readyz")
+    return answer.status_code, answer.json
+
+
+def test_healthz_asks_nobody(environ):
+    app = create_app(load_settings({**environ, "REDIS_URL": "unix:///nowhere.sock"}))
+    answer = app.test_client().get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_ready_tells_the_rules_and_that_persistence_is_weak(settings):
+    status, told = ready(create_app(settings))
+    assert status == 200
+    assert told["status"] == "warning"  # the Valkey of tests keeps nothing
+    assert told["checks"]["redis"] == {"status": "ok"}
+    assert told["checks"]["persistence"]["policy"] == "none"
+    rules = told["checks"]["rules"]
+    assert (rules["status"], rules["count"], len(rules["hash"])) == ("ok", 1, 64)
+
+
+def test_nobody_at_work_is_a_warning(settings, redis):
+    _, told = ready(create_app(settings))
+    assert (told["checks"]["workers"]["status"], told["checks"]["workers"]["count"]) == (
+        "warning", 0
+    )  # fmt: skip
+    redis.zadd(keys.WORKERS, {"worker": redis.time()[0] * 1000})
+    _, told = ready(create_app(settings))
+    assert told["checks"]["workers"] == {"status": "ok", "count": 1}
+
+
+def test_without_redis_it_is_not_ready_and_says_what_to_do(environ):
+    app = create_app(load_settings({**environ, "REDIS_URL": "redis://:hush@127.0.0.1:1"}))
+    status, told = ready(app)
+    assert status == 503
+    assert told["checks"]["redis"]["status"] == "failed"
+    assert "check the server and REDIS_URL" in told["checks"]["redis"]["detail"]
+    assert "hush" not in str(told)
+    assert "persistence" not in told["checks"]
+
+
+@pytest.mark.parametrize("text", [BROKEN, "version: 1\nrules: []\n", "", ":"])
+def test_without_any_rule_it_is_not_ready(settings, rules_file, text):
+    rules_file.write_text(text)
+    status, told = ready(create_app(settings))
+    assert (status, told["checks"]["rules"]["status"]) == (503, "failed")
+    assert told["checks"]["rules"]["errors"]
+
+
+def test_rules_that_loaded_once_stay_when_the_file_breaks(rules_file):
+    now = 100.0
+    in_force = RulesInForce(str(rules_file), clock=lambda: now)
+    good = in_force.look().ruleset
+    rules_file.write_text(BROKEN)
+    assert in_force.look().errors == ()
+    now += LOOK_SECONDS
+    looked = in_force.look()
+    assert looked.ruleset is good
+    assert looked.errors[0].startswith(f"{rules_file}:2:9: error: ")
+    now += LOOK_SECONDS
+    assert in_force.look().errors == looked.errors
+    rules_file.write_text(RULES.replace("greeter", "other"))
+    now += LOOK_SECONDS
+    assert in_force.look().errors == ()
+    assert in_force.look().ruleset.hash != good.hash
+
+
+def test_a_file_that_comes_back_as_it_was_is_in_force_again(rules_file):
+    now = 100.0
+    in_force = RulesInForce(str(rules_file), clock=lambda: now)
+    in_force.look()
+    rules_file.rename(rules_file.with_suffix(".away"))
+    now += LOOK_SECONDS
+    assert "no such file" in in_force.look().errors[0]
+    rules_file.with_suffix(".away").rename(rules_file)
+    now += LOOK_SECONDS
+    assert in_force.look().errors == ()

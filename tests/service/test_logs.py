@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from service.logs import configure_logs
+
+SECRET = "hush-hush-hush"
+LOCAL = f"{SECRET}-local"
+WORDS = f"a {SECRET} in words"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def raise_and_log(log):
+    try:
+        go_wrong(LOCAL)
+    except RuntimeError:
+        log.exception("broken", room="support-1")
+
+
+def go_wrong(secret_in_a_variable):
+    if secret_in_a_variable:
+        raise RuntimeError(f"it went wrong with {SECRET}")
+
+
+def test_lines_are_json_where_nobody_reads_live():
+    stream = io.StringIO()
+    configure_logs("web", stream=stream)
+    structlog.get_logger("any").warning("refused", why="no\nsignature", odd=object)
+    [line] = stream.getvalue().splitlines()
+    told = json.loads(line)
+    assert told["timestamp"].endswith("Z")
+    assert (told["event"], told["level"], told["process"]) == ("refused", "warning", "web")
+    assert told["why"] == "no\nsignature"
+
+
+def test_libraries_log_alike():
+    stream = io.StringIO()
+    configure_logs("worker", stream=stream)
+    logging.getLogger("rq.worker").warning("lost %s", "it")
+    logging.getLogger("chatty").info("not shown")
+    [line] = stream.getvalue().splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"], told["process"]) == ("lost it", "warning", "worker")
+
+
+def test_lines_are_key_value_on_a_terminal():
+    stream = Terminal()
+    configure_logs("web", stream=stream)
+    structlog.get_logger().info("started", port=8080)
+    [line] = stream.getvalue().splitlines()
+    assert "started" in line
+    assert "8080" in line
+    assert not line.startswith("{")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["json", "terminal"])
+@pytest.mark.parametrize("logger", [structlog.get_logger, lambda: logging.getLogger("any")])
+def test_secrets_are_struck_out_whoever_logs_them(stream, logger):
+    configure_logs("web", [SECRET, "", "no"], stream)
+    log = logger()
+    log.warning(WORDS)
+    if logger is structlog.get_logger:
+        log.warning("no values", url=f"redis://:{SECRET}@h", more={"k": [SECRET]})
+        raise_and_log(log)
+        assert "RuntimeError: it went wrong with ***" in stream.getvalue()
+    assert SECRET not in stream.getvalue()
+    assert "-local" not in stream.getvalue()
+    assert "***" in stream.getvalue()

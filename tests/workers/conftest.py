@@ -1,0 +1,155 @@
+"""A worker's loop against the sandbox, on a real Valkey, with rules written in the test."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rules.event import EventName, read_event
+from rules.loader import load
+from service.sandbox import Sandbox, Worker, running
+from workers import wake
+from workers.drain import DrainThread
+from workers.intake import Intake
+from workers.ledger import Ledger
+from workers.settings import Settings, load_settings
+from workers.worker import open_drain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from livekit.protocol.agent_dispatch import AgentDispatch
+    from redis import Redis
+
+
+GREET = """
+version: 1
+rules:
+  - id: greet
+    on: participant_joined
+    dispatch: {agent: greeter}
+"""
+
+
+@dataclass
+class House:
+    """The service around one or more sandboxes, without the web process."""
+
+    redis: Redis
+    settings: Settings
+    rules: Path
+    loops: list[DrainThread] = field(default_factory=list)
+
+    def start_worker(self, concurrency: int = 64) -> DrainThread:
+        """Start another worker's loop."""
+        ruleset = load(self.rules)
+        loop = DrainThread(lambda: open_drain(self.settings, ruleset, concurrency))
+        loop.start()
+        self.loops.append(loop)
+        return loop
+
+    def dispatches(self, **equal: str) -> list[dict[str, Any]]:
+        """What the ledger shows, oldest first."""
+        return Ledger(self.redis).dispatches(limit=10_000, **equal)[::-1]
+
+    def stop(self) -> None:
+        """Stop every loop that runs."""
+        for loop in self.loops:
+            loop.stop()
+        for loop in self.loops:
+            loop.join()
+
+
+def explicit(sandbox: Sandbox, room: str) -> list[AgentDispatch]:
+    """A room's dispatches but the one every room has for agents without a name."""
+    return [d for d in sandbox.rooms.open[room].dispatches.values() if d.agent_name]
+
+
+class _Hook(BaseHTTPRequestHandler):
+    """Takes webhooks without looking at signatures; who verifies is tested elsewhere."""
+
+    server: _Hooks
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        event = read_event(body, project="devkey")
+        if event.name in set(EventName):
+            server_id = self.server.server_ids[self.path.strip("/")]
+            Intake(self.server.redis).accept(server_id, event)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Hooks(ThreadingHTTPServer):
+    daemon_threads = True
+    redis: Redis
+    server_ids: dict[str, str]
+
+
+@contextmanager
+def hooks(redis: Redis) -> Iterator[_Hooks]:
+    """A place to send webhooks to: `<url>/<name>`, for the servers in `server_ids` by name."""
+    server = _Hooks(("127.0.0.1", 0), _Hook)
+    server.redis, server.server_ids = redis, {}
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def hook(redis: Redis) -> Iterator[_Hooks]:
+    with hooks(redis) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(hook: _Hooks) -> Iterator[Sandbox]:
+    """A sandbox with one production and one staging `greeter`, quick to answer."""
+    livekit = Sandbox(
+        webhook_urls=[f"http://127.0.0.1:{hook.server_port}/one"],
+        workers=[
+            Worker("greeter", accept_delay=0.02, join_delay=0.02),
+            Worker("greeter", "staging", accept_delay=0.02, join_delay=0.02),
+        ],
+        missing_room_delay=0.5,
+        job_listing_delay=0.0,
+    )
+    with running(livekit):
+        yield livekit
+
+
+@pytest.fixture
+def house(
+    redis: Redis, redis_url: str, hook: _Hooks, sandbox: Sandbox, tmp_path: Path
+) -> Iterator[House]:
+    """The service around `sandbox`; write `house.rules`, then `house.start_worker()`."""
+    settings = load_settings(
+        {
+            "LIVEKIT_URL": sandbox.url,
+            "LIVEKIT_API_KEY": sandbox.key,
+            "LIVEKIT_API_SECRET": sandbox.secret,
+            "REDIS_URL": redis_url,
+            "DISPATCHER_DATA": str(tmp_path),
+        }
+    )
+    hook.server_ids["one"] = settings.servers[0].id
+    place = House(redis, settings, tmp_path / "rules.yaml")
+    try:
+        yield place
+    finally:
+        place.stop()
+        wake.serve(None)
