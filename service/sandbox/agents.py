@@ -8,6 +8,11 @@ The server asks its nodes which workers there are, which takes it 5 s, and remem
 a minute or until a worker registers. A job offered meanwhile is taken at once, but ListDispatch
 does not show it, nor does DeleteDispatch end it, before those 5 s are over: an agent is often in
 its room before its dispatch says so. Source: `pkg/agent/client.go` and `Room.handleNewJobs`.
+
+DeleteDispatch tells the worker once that a job is to end. A worker of livekit-agents that hears it
+before it has started the agent forgets it again (`AgentServer._handle_termination`), and that agent
+comes and stays, with no dispatch to know it by. With the real server that is what mostly becomes of
+a dispatch deleted within 0.1 s; here it always does.
 """
 
 from __future__ import annotations
@@ -91,8 +96,6 @@ class Agents:
         """When the server last asked which workers there are."""
         self._launching: set[str] = set()
         """Ids of dispatches whose job is not listed yet."""
-        self._coming: set[str] = set()
-        """Ids of jobs whose agents are on their way."""
         self._timers: set[asyncio.TimerHandle] = set()
 
     def register(self, worker: Worker) -> None:
@@ -117,7 +120,6 @@ class Agents:
         for job in dispatch.state.jobs:
             worker = next((w for w in self.workers if w.id == job.state.worker_id), None)
             if worker is not None and worker.reachable:
-                self._coming.discard(job.id)
                 self._leave(room, job.state.participant_identity)
 
     def stop(self) -> None:
@@ -154,7 +156,6 @@ class Agents:
             job.state.status = JobStatus.JS_RUNNING
             job.state.participant_identity = worker.identity.format(job=job.id)
             if worker.joins:
-                self._coming.add(job.id)
                 self._later(worker.join_delay, lambda: self._join(job, worker))
         self._later(max(known_at - _now(), 0.0), lambda: self._list(room, dispatch, job))
 
@@ -166,9 +167,6 @@ class Agents:
 
     def _join(self, job: Job, worker: Worker) -> None:
         """Join by name, as the agent's token says: a room that has closed meanwhile opens anew."""
-        if job.id not in self._coming:
-            return
-        self._coming.discard(job.id)
         room = self._rooms.create(job.room)
         identity = job.state.participant_identity
         name = {"lk.agent.name": worker.agent_name, "lk.agent_name": worker.agent_name}
