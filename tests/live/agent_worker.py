@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.live.livekit_server import free_ports
+from tests.ports import free_port
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def start_agent_worker(
     server: LiveKitServer, home: Path, name: str, deployment: str = ""
 ) -> AgentWorker:
     """Start a worker and wait until it is registered."""
-    (port,) = free_ports(1)
+    port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     log = home / "jobs.jsonl"
     environment = {

@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests.ports import free_ports
 from tests.waiting import eventually
 
 KEY = "devkey"
@@ -124,18 +124,6 @@ def start_livekit_server(
         server.stop()
         raise
     return server
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _answers(server: LiveKitServer) -> bool:
