@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from workers import agents, settle
+from workers import agents, removal, settle
 from workers.dispatch import Dispatch, Step
 from workers.errors import Fenced
 from workers.history import dispatch_document, tell
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
+from workers.settle import Stepped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,16 +74,16 @@ async def _dispatches(hold: Hold, tools: Tools) -> None:
         now = tools.queue.now()
         marked = [replace(d, called_at=now, called_by=hold.token) for d in creates]
         await write(hold, tools, marked)
-    elif due and hold.left < LEASE_FOR_A_CALL:
+    while due and hold.left < LEASE_FOR_A_CALL:  # this process may have slept even in the write
         await tools.queue.commit(hold, None)
     running = {asyncio.create_task(_step(hold.record.dispatches[d.id], hold, tools)) for d in due}
-    results: list[Dispatch] = []
+    results: list[Stepped] = []
     try:
         while running:
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             finished = [task.result() for task in done]
             results += finished
-            await write(hold, tools, finished)
+            await _write_stepped(hold, tools, finished)
     except Fenced:
         results += [task.result() for task in (await asyncio.wait(running))[0]] if running else []
         await settle.withdraw(results, hold, tools)
@@ -144,7 +145,7 @@ def _must_look(dispatch: Dispatch, now: float) -> bool:
     )
 
 
-async def _step(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispatch:
+async def _step(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     match dispatch.step:
         case Step.CREATE:
             return await settle.create(dispatch, hold, tools)
@@ -153,7 +154,7 @@ async def _step(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispatch:
         case Step.LOOK_AGAIN:
             return await settle.look_again(dispatch, hold, tools)
         case Step.NOTHING:
-            return dispatch
+            return Stepped(dispatch)
 
 
 async def _listings(hold: Hold, tools: Tools) -> None:
@@ -163,6 +164,17 @@ async def _listings(hold: Hold, tools: Tools) -> None:
         await _write_record(hold, tools, record, changed)
     if hold.record.must_sweep and hold.record.sweep_due <= now:
         await _write_record(hold, tools, await settle.sweep(hold, tools), [])
+    if any(each.due <= now for each in hold.record.unwanted):
+        provider = tools.providers[hold.server_id]
+        unwanted = await removal.look(hold.record.unwanted, hold.room, provider, now)
+        await _write_record(hold, tools, replace(hold.record, unwanted=unwanted), [])
+
+
+async def _write_stepped(hold: Hold, tools: Tools, stepped: Sequence[Stepped]) -> None:
+    changed = [each.dispatch for each in stepped]
+    unwanted = [dispatch_id for each in stepped for dispatch_id in each.unwanted]
+    record = hold.record.with_dispatches(changed).with_unwanted(unwanted, tools.queue.now())
+    await _write_record(hold, tools, record, changed)
 
 
 async def write(hold: Hold, tools: Tools, changed: Sequence[Dispatch]) -> None:

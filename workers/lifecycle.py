@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.decision import Reason
-from rules.event import Event, EventName
+from rules.event import PARTIAL, Event, EventName
 from rules.session import Session, observe
 from workers.dispatch import Dispatch, State, Step
 from workers.record import TOMBSTONES, Record, SeenAgent
+from workers.removal import heard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,7 @@ def apply(record: Record, event: Event, now: float, snapshot: Snapshot | None = 
         record = replace(_end(record, over), agents={})
         changed += over
     elif (event.participant or {}).get("kind") == "AGENT" and event.participant is not None:
-        record, left = _agent(record, event, event.participant)
+        record, left = _agent(_unwanted(record, event, now), event, event.participant)
         changed += left
     return Observed(record.with_dispatches(changed), event, session, tuple(changed))
 
@@ -102,6 +103,14 @@ def _unsettled(dispatch: Dispatch) -> bool:
 
 def _over(dispatch: Dispatch, now: float) -> Dispatch:
     return dispatch.dropped(Reason.ROOM_ENDED.value, now)
+
+
+def _unwanted(record: Record, event: Event, now: float) -> Record:
+    if not record.unwanted or event.name in PARTIAL:
+        return record
+    identity = str((event.participant or {}).get("identity", ""))
+    here = event.name == EventName.PARTICIPANT_JOINED
+    return replace(record, unwanted=heard(record.unwanted, identity, now, here=here))
 
 
 def _agent(record: Record, event: Event, participant: Fields) -> tuple[Record, list[Dispatch]]:

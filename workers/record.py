@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.session import Session
 from workers.dispatch import Dispatch, State, Step
+from workers.removal import Unwanted, unwanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +54,9 @@ class Record:
     since LiveKit knows a room by its name only."""
     sweep_due: float = 0.0
     sweep_since: float = 0.0
+    unwanted: tuple[Unwanted, ...] = ()
+    """Dispatches in LiveKit that must go, and their agents with them. An agent on its way opens the
+    name anew, so the end of a session does not end this."""
 
     @property
     def live_claims(self) -> frozenset[str]:
@@ -68,6 +72,7 @@ class Record:
             times.append(self.agents_due)
         if self.must_sweep:
             times.append(self.sweep_due)
+        times += [each.due for each in self.unwanted]
         return min(times, default=None)
 
     @property
@@ -94,6 +99,12 @@ class Record:
         """The record with a sweep begun now, of these ids too."""
         sweep = tuple(dict.fromkeys((*self.sweep, *more)))
         return replace(self, sweep=sweep, sweep_due=now, sweep_since=now)
+
+    def with_unwanted(self, dispatch_ids: Iterable[str], now: float) -> Record:
+        """The record with these dispatches of LiveKit's found to be unwanted now."""
+        known = {each.dispatch_id for each in self.unwanted}
+        more = unwanted((i for i in dict.fromkeys(dispatch_ids) if i not in known), now)
+        return replace(self, unwanted=(*self.unwanted, *more))
 
     def session_of(self, event: Event) -> Session:
         """The session an event belongs to, as it stands before the event.
@@ -126,6 +137,7 @@ class Record:
                 "sweep": self.sweep,
                 "sweep_due": self.sweep_due,
                 "sweep_since": self.sweep_since,
+                "unwanted": [each.to_json() for each in self.unwanted],
             },
             separators=(",", ":"),
         )
@@ -155,6 +167,7 @@ class Record:
             sweep=tuple(given.get("sweep", ())),
             sweep_due=given.get("sweep_due", 0.0),
             sweep_since=given.get("sweep_since", 0.0),
+            unwanted=tuple(Unwanted.from_json(each) for each in given.get("unwanted", ())),
         )
 
 

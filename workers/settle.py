@@ -3,13 +3,13 @@
 CreateDispatch is not idempotent: two calls are two agents. A call whose answer was lost is
 therefore never simply repeated. When it must be over, the room is listed: ours is there and is
 adopted, or is not there and is created. Each step takes a dispatch and returns it as it stands
-after; it writes nothing itself.
+after, with what must not stay in LiveKit; it writes and deletes nothing itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -17,6 +17,7 @@ from rules.decision import Reason
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
 from workers.providers.base import EXECUTION_SECONDS, Order
+from workers.removal import see_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +39,15 @@ SWEEP_SECONDS: Final = 60.0
 log = structlog.get_logger(__name__)
 
 
-async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispatch:
+class Stepped(NamedTuple):
+    """A dispatch after a step."""
+
+    dispatch: Dispatch
+    unwanted: tuple[str, ...] = ()
+    """LiveKit's ids of the dispatches that must go."""
+
+
+async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Call CreateDispatch; the record already says so."""
     order = Order(
         room=dispatch.room,
@@ -54,55 +63,55 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispatch:
         answer = await tools.providers[hold.server_id].create(order)
     except Unclear as error:
         gate.unclear += 1
-        return replace(
+        unclear = replace(
             dispatch,
             step=Step.SETTLE,
             due=began + EXECUTION_SECONDS,
             called_at=None,
             reason=str(error),
         )
+        return Stepped(unclear)
     except (NotSent, Unauthorized) as error:
         gate.unclear += 1
-        return _again(dispatch, str(error), tools)
+        return Stepped(_again(dispatch, str(error), tools))
     except NotFound:
         gate.unclear = 0
-        return dispatch.dropped(Reason.ROOM_ENDED.value, tools.queue.now())
+        return Stepped(dispatch.dropped(Reason.ROOM_ENDED.value, tools.queue.now()))
     except Refused as error:
         gate.unclear = 0
-        return dispatch.ended(State.FAILED, str(error), tools.queue.now())
+        return Stepped(dispatch.ended(State.FAILED, str(error), tools.queue.now()))
     gate.unclear = 0
-    return await _echoed(dispatch, answer, hold, tools)
+    return _echoed(dispatch, answer, hold, tools)
 
 
-async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispatch:
+async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Find out whether an unclear Create was done: adopt it, or create it anew."""
     try:
         found = _ours(dispatch, await _listed(hold, tools), hold, tools)
     except ProviderError as error:
-        return _later(dispatch, str(error), tools)
+        return Stepped(_later(dispatch, str(error), tools))
     if not found:
-        return _again(dispatch, dispatch.reason or "it was not created", tools)
-    if len(found) > 1:  # the second look deletes the others
-        dispatch = replace(dispatch, doubtful=True)
-    adopted = await _echoed(dispatch, found[0], hold, tools)
+        return Stepped(_again(dispatch, dispatch.reason or "it was not created", tools))
+    first, *doubles = found
+    adopted, unwanted = _echoed(dispatch, first, hold, tools)
     if adopted.state is State.PENDING:
-        adopted = replace(adopted, accepted_at=found[0].created_at)
-    return adopted
+        adopted = replace(adopted, accepted_at=first.created_at)
+    return Stepped(adopted, (*unwanted, *(double.id for double in doubles)))
 
 
-async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispatch:
-    """Delete what was created for this dispatch beside what it is known by.
+async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Find what was created for this dispatch beside what it is known by: that must go.
 
-    That is what a worker that had lost the room created; or, for one that was given up while its
+    It is what a worker that had lost the room created; or, for one that was given up while its
     call was unclear, all that is there.
     """
     try:
         listed = await _listed(hold, tools)
-        marked = [d for d in listed if d.attributes.get(ID_ATTRIBUTE) == dispatch.id]
-        await _delete([d for d in marked if d.id != dispatch.dispatch_id], hold, tools)
     except ProviderError as error:
-        return _later(dispatch, str(error), tools)
-    return replace(dispatch, step=Step.NOTHING, doubtful=False)
+        return Stepped(_later(dispatch, str(error), tools))
+    marked = [d.id for d in listed if d.attributes.get(ID_ATTRIBUTE) == dispatch.id]
+    doubles = tuple(i for i in marked if i != dispatch.dispatch_id)
+    return Stepped(replace(dispatch, step=Step.NOTHING, doubtful=False), doubles)
 
 
 async def in_session(
@@ -132,7 +141,7 @@ async def in_session(
 
 
 async def sweep(hold: Hold, tools: Tools) -> Record:
-    """Delete what calls of earlier sessions of this name left in the present one.
+    """Find what calls of earlier sessions of this name left in the present one: that must go.
 
     The name is looked at again when a call that had just begun must be over.
     """
@@ -140,12 +149,12 @@ async def sweep(hold: Hold, tools: Tools) -> Record:
     try:
         sid = await tools.providers[hold.server_id].room_sid(hold.room)
         listed = await _listed(hold, tools) if sid is not None else []
-        await _delete([d for d in listed if _strayed(d, record, sid)], hold, tools)
         enough = EXECUTION_SECONDS
     except ProviderError as error:
         log.warning("sweep_failed", room=hold.room, error=str(error))
-        enough = SWEEP_SECONDS
+        enough, listed = SWEEP_SECONDS, []
     now = tools.queue.now()
+    record = record.with_unwanted([d.id for d in listed if _strayed(d, record, sid)], now)
     if now - record.sweep_since >= enough:
         return replace(record, sweep=())
     return replace(record, sweep_due=now + EXECUTION_SECONDS)
@@ -156,24 +165,21 @@ def _strayed(dispatch: Listed, record: Record, sid: str | None) -> bool:
     return attributes.get(ID_ATTRIBUTE) in record.sweep and attributes.get(SID_ATTRIBUTE) != sid
 
 
-async def withdraw(results: Iterable[Dispatch], hold: Hold, tools: Tools) -> None:
-    """The room was lost while calls were under way: delete what is not wanted.
+async def withdraw(results: Iterable[Stepped], hold: Hold, tools: Tools) -> None:
+    """The room was lost while calls were under way: what they made and is not wanted must go.
 
     What the new holder has adopted is its own now. What it has not settled yet it will find when
     it looks; only a dispatch it has settled in another way is ours to take back.
     """
     current = await tools.queue.current(hold)
-    for dispatch in results:
-        if dispatch.dispatch_id is None:
-            continue
-        if _is_wanted(dispatch, current.dispatches.get(dispatch.id), hold):
-            continue
-        try:
-            await tools.providers[hold.server_id].delete(dispatch.room, dispatch.dispatch_id)
-        except NotFound:
-            continue
-        except ProviderError as error:
-            log.warning("withdraw_failed", room=dispatch.room, error=str(error))
+    ids = [dispatch_id for result in results for dispatch_id in result.unwanted]
+    ids += [
+        made.dispatch_id
+        for made, _ in results
+        if made.dispatch_id is not None
+        and not _is_wanted(made, current.dispatches.get(made.id), hold)
+    ]
+    await see_gone(ids, hold.room, tools.providers[hold.server_id], tools.queue.now)
 
 
 def _is_wanted(made: Dispatch, kept: Dispatch | None, hold: Hold) -> bool:
@@ -185,7 +191,7 @@ def _is_wanted(made: Dispatch, kept: Dispatch | None, hold: Hold) -> bool:
     return kept.dispatch_id == made.dispatch_id
 
 
-async def _echoed(dispatch: Dispatch, answer: Listed, hold: Hold, tools: Tools) -> Dispatch:
+def _echoed(dispatch: Dispatch, answer: Listed, hold: Hold, tools: Tools) -> Stepped:
     """Check that the server took what it was told: up to 1.11 it drops what it does not know."""
     now = tools.queue.now()
     if answer.deployment != dispatch.deployment:
@@ -193,18 +199,14 @@ async def _echoed(dispatch: Dispatch, answer: Listed, hold: Hold, tools: Tools) 
             f"this LiveKit server ignores deployments (asked for {dispatch.deployment!r}, got"
             f" {answer.deployment!r}); it needs version 1.12 or later"
         )
-        try:
-            await _delete([answer], hold, tools)
-        except ProviderError as error:
-            reason += f"; deleting what it made instead failed: {error}"
-        return dispatch.ended(State.FAILED, reason, now)
+        return Stepped(dispatch.ended(State.FAILED, reason, now), (answer.id,))
     gate = tools.gates[hold.server_id]
     gate.keeps_attributes = answer.attributes.get(ID_ATTRIBUTE) == dispatch.id
     if not gate.keeps_attributes:
         log.warning(
             "attributes_ignored", room=dispatch.room, hint="LiveKit 1.12 or later keeps them"
         )
-    return dispatch.accepted(answer.id, now)
+    return Stepped(dispatch.accepted(answer.id, now))
 
 
 def _ours(dispatch: Dispatch, listed: Iterable[Listed], hold: Hold, tools: Tools) -> list[Listed]:
@@ -240,15 +242,6 @@ def _looks(dispatch: Dispatch | Listed) -> tuple[str, str, str]:
 
 async def _listed(hold: Hold, tools: Tools) -> Sequence[Listed]:
     return await tools.providers[hold.server_id].dispatches(hold.room)
-
-
-async def _delete(dispatches: Iterable[Listed], hold: Hold, tools: Tools) -> None:
-    for dispatch in dispatches:
-        try:
-            await tools.providers[hold.server_id].delete(hold.room, dispatch.id)
-        except NotFound:
-            continue
-        log.info("deleted", room=hold.room, livekit_dispatch=dispatch.id)
 
 
 def _again(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:

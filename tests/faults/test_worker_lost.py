@@ -83,4 +83,6 @@ def test_a_double_made_by_a_worker_that_had_lost_its_room_is_deleted(
     [dispatch] = house.dispatches()
     [left] = explicit(sandbox, "support-1")
     assert dispatch["dispatch_id"] == left.id
+    people = sandbox.rooms.open["support-1"].participants
+    eventually(lambda: set(people) == {"ana", dispatch["agent_identity"]})
     assert time.monotonic() - began < LEASE_SECONDS + 20

@@ -128,4 +128,5 @@ def test_a_call_that_lands_in_the_next_session_is_taken_back(
     sandbox.create_room("support-1")
     eventually(lambda: sandbox.calls.of("DeleteDispatch"), timeout=20)
     eventually(lambda: not explicit(sandbox, "support-1"))
+    eventually(lambda: not sandbox.rooms.open["support-1"].participants)
     assert [d["reason"] for d in house.dispatches()] == ["room_ended"]

@@ -72,7 +72,14 @@ class Provider(Protocol):
         """
 
     async def delete(self, room: str, dispatch_id: str) -> None:
-        """Delete a dispatch and its agent.
+        """Delete a dispatch. Its agent may stay if it is still on its way: `remove` it then.
+
+        Raises:
+            NotFound: it was not there. The others as `create`.
+        """
+
+    async def remove(self, room: str, identity: str) -> None:
+        """Remove an agent from a room.
 
         Raises:
             NotFound: it was not there. The others as `create`.

@@ -16,7 +16,11 @@ from google.protobuf.message import DecodeError
 from livekit.api import LiveKitAPI, TwirpError
 from livekit.protocol.agent_dispatch import CreateAgentDispatchRequest
 from livekit.protocol.models import ParticipantInfo
-from livekit.protocol.room import ListParticipantsRequest, ListRoomsRequest
+from livekit.protocol.room import (
+    ListParticipantsRequest,
+    ListRoomsRequest,
+    RoomParticipantIdentity,
+)
 
 from rules.event import whole_participant, whole_room
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
@@ -71,8 +75,13 @@ class LiveKit:
         return _listed(await _call(self._api.agent_dispatch.create_dispatch(request)))
 
     async def delete(self, room: str, dispatch_id: str) -> None:
-        """Delete a dispatch; LiveKit takes its agent out of the room."""
+        """Delete a dispatch; LiveKit takes an agent out of the room that has already joined."""
         await _call(self._api.agent_dispatch.delete_dispatch(dispatch_id, room))
+
+    async def remove(self, room: str, identity: str) -> None:
+        """Remove a participant."""
+        asked = RoomParticipantIdentity(room=room, identity=identity)
+        await _call(self._api.room.remove_participant(asked))
 
     async def dispatches(self, room: str) -> Sequence[Listed]:
         """List a room's dispatches, without those already deleted."""

@@ -1,0 +1,164 @@
+"""What must not stay in LiveKit goes, and its agent too, however late it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from livekit import api
+
+from service.sandbox import Sandbox, Worker, running
+from tests.waiting import eventually
+from tests.workers.conftest import explicit
+from workers.errors import Unclear
+from workers.providers.livekit import LiveKit
+from workers.record import Record
+from workers.removal import COMING_SECONDS, Unwanted, heard, look, see_gone, unwanted
+from workers.servers import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUICK = {"accept_delay": 0.02, "join_delay": 0.02}
+
+
+@pytest.fixture
+def livekit() -> Iterator[Sandbox]:
+    with running(Sandbox(missing_room_delay=0.2, job_listing_delay=0.0)) as sandbox:
+        yield sandbox
+
+
+def dispatch(livekit: Sandbox, room: str = "support-1") -> str:
+    async def create() -> str:
+        async with api.LiveKitAPI(livekit.url, livekit.key, livekit.secret) as client:
+            asked = api.CreateAgentDispatchRequest(agent_name="greeter", room=room)
+            return (await client.agent_dispatch.create_dispatch(asked)).id
+
+    return asyncio.run(create())
+
+
+def see_to(livekit: Sandbox, *ids: str) -> None:
+    async def seen_to() -> None:
+        provider = LiveKit(Server(livekit.url, livekit.key, livekit.secret), calls=4)
+        try:
+            async with asyncio.timeout(20):
+                await see_gone(ids, "support-1", provider, time.time)
+        finally:
+            await provider.aclose()
+
+    asyncio.run(seen_to())
+
+
+def looked(livekit: Sandbox, these: tuple[Unwanted, ...], now: float) -> tuple[Unwanted, ...]:
+    async def look_once() -> tuple[Unwanted, ...]:
+        provider = LiveKit(Server(livekit.url, livekit.key, livekit.secret), calls=4)
+        try:
+            return await look(these, "support-1", provider, now)
+        finally:
+            await provider.aclose()
+
+    return asyncio.run(look_once())
+
+
+def present(livekit: Sandbox) -> set[str]:
+    return set(livekit.rooms.open["support-1"].participants)
+
+
+def test_a_dispatch_is_not_deleted_before_its_agent_is_known(livekit: Sandbox) -> None:
+    livekit.add_worker(Worker("greeter", accept_delay=0.3, join_delay=0.0))
+    livekit.join("support-1", "ana")
+    these = looked(livekit, unwanted([dispatch(livekit)], now=100.0), now=100.0)
+    assert explicit(livekit, "support-1")
+    assert [(u.identities, u.deleted_at, u.due) for u in these] == [((), None, 100.5)]
+    eventually(lambda: len(present(livekit)) == 2)
+    these = looked(livekit, these, now=100.5)
+    assert not explicit(livekit, "support-1")
+    assert these[0].identities
+    eventually(lambda: present(livekit) == {"ana"})
+
+
+def test_an_agent_that_comes_after_its_dispatch_is_deleted_is_removed(livekit: Sandbox) -> None:
+    livekit.add_worker(Worker("greeter", accept_delay=0.0, join_delay=1.0))
+    livekit.join("support-1", "ana")
+    made = dispatch(livekit)
+    eventually(lambda: explicit(livekit, "support-1")[0].state.jobs)
+    these = looked(livekit, unwanted([made], now=100.0), now=100.0)
+    assert these[0].deleted_at == 100.0
+    [agent] = eventually(lambda: present(livekit) - {"ana"})
+    these = heard(these, agent, 101.0, here=True)
+    these = looked(livekit, these, now=101.0)
+    assert present(livekit) == {"ana"}
+    assert heard(these, agent, 102.0, here=False) == ()
+
+
+def test_a_dispatch_nobody_took_is_deleted_in_the_end(livekit: Sandbox) -> None:
+    livekit.join("support-1", "ana")
+    see_to(livekit, dispatch(livekit))
+    assert not explicit(livekit, "support-1")
+
+
+def test_an_agent_whose_worker_cannot_be_reached_is_removed(livekit: Sandbox) -> None:
+    livekit.add_worker(Worker("greeter", reachable=False, **QUICK))
+    livekit.join("support-1", "ana")
+    made = dispatch(livekit)
+    eventually(lambda: len(present(livekit)) == 2)
+    these = looked(livekit, unwanted([made], now=100.0), now=100.0)
+    assert len(present(livekit)) == 2
+    these = looked(livekit, these, now=these[0].due)
+    assert present(livekit) == {"ana"}
+    assert looked(livekit, these, now=100.0 + COMING_SECONDS + 1) == ()
+
+
+def test_an_agent_of_the_same_identity_that_is_wanted_stays(livekit: Sandbox) -> None:
+    livekit.add_worker(Worker("greeter", identity="the-greeter", reachable=False, **QUICK))
+    livekit.join("support-1", "ana")
+    unwelcome, _ = dispatch(livekit), dispatch(livekit)
+    [worker] = livekit.agents.workers
+    eventually(lambda: len(worker.jobs) == 2 and len(present(livekit)) == 2)
+    these = looked(livekit, unwanted([unwelcome], now=100.0), now=100.0)
+    looked(livekit, these, now=104.0)
+    assert present(livekit) == {"ana", "the-greeter"}
+
+
+def test_a_room_that_is_gone_is_not_opened_anew(livekit: Sandbox) -> None:
+    assert looked(livekit, unwanted(["AD_gone"], now=100.0), now=100.0) == ()
+    assert "support-1" not in livekit.rooms.open
+
+
+def test_what_livekit_does_not_answer_is_tried_again(livekit: Sandbox) -> None:
+    livekit.add_worker(Worker("greeter", **QUICK))
+    livekit.join("support-1", "ana")
+    made = dispatch(livekit)
+    eventually(lambda: len(present(livekit)) == 2)
+    livekit.fault("unavailable", "DeleteDispatch", times=1)
+    livekit.fault("unavailable", "ListRooms", times=1)
+    these = unwanted([made], now=100.0)
+    for now in (100.0, 101.0):
+        these = looked(livekit, these, now)
+        assert these
+        assert these[0].due > now
+        assert explicit(livekit, "support-1")
+    looked(livekit, these, now=these[0].due)
+    assert not explicit(livekit, "support-1")
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    class Away:
+        async def room_sid(self, _: str) -> str:
+            raise Unclear("no answer")
+
+    def at(seconds: float) -> tuple[Unwanted, ...]:
+        return asyncio.run(look(unwanted(["AD_1"], 0.0), "support-1", Away(), seconds))
+
+    assert at(299.0)[0].due <= 299.0 + 15.0
+    assert at(301.0) == ()
+
+
+def test_a_record_keeps_what_is_unwanted_and_is_due_for_it() -> None:
+    record = Record().with_unwanted(["AD_1", "AD_2"], 100.0).with_unwanted(["AD_1"], 200.0)
+    assert [u.dispatch_id for u in record.unwanted] == ["AD_1", "AD_2"]
+    assert record.due == 100.0
+    assert Record.from_json(record.to_json()) == record
+    assert not record.over
