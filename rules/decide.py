@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rules.decision import Decision, Outcome, Reason
 from rules.dispatch import DispatchError
@@ -47,6 +47,13 @@ def decide(
     return tuple([deciding.rule(rule) for rule in rules])
 
 
+_LOOP: Final[Mapping[str, str]] = {
+    kind: f"events of {kind} participants reach only rules whose 'when' names that kind for"
+    " participant.kind"
+    for kind in GUARDED_KINDS
+} | {"": "what kind of participant it is about is not known: it may be an agent"}
+
+
 class _Deciding:
     """One event being decided; what rules share is worked out once."""
 
@@ -77,11 +84,7 @@ class _Deciding:
         if self._event.name not in rule.on:
             return _skip(rule, Reason.EVENT_TYPE)
         if self._guarded is not None and self._guarded not in rule.named_kinds:
-            detail = (
-                f"events of {self._guarded} participants reach only rules whose 'when' names "
-                "that kind for participant.kind"
-            )
-            return _skip(rule, Reason.LOOP_GUARD, None, detail)
+            return _skip(rule, Reason.LOOP_GUARD, None, _LOOP[self._guarded])
         return None
 
     def _not_matched(self, rule: Rule) -> Decision | None:
@@ -111,8 +114,11 @@ def _skip(rule: Rule, reason: Reason, at: str | None = None, detail: str | None 
 
 
 def _guarded_kind(event: Event) -> str | None:
-    kind = (event.participant or {}).get("kind")
-    return str(kind) if kind in GUARDED_KINDS else None
+    """The kind that calls for the loop guard; `""` if nobody knows what the participant is."""
+    if event.participant is None:
+        return None
+    kind = str(event.participant.get("kind", ""))
+    return kind if kind in _LOOP else None
 
 
 def _refusal(event: Event, session: Session) -> tuple[Reason, str] | None:

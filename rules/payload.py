@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from jinja2.exceptions import SecurityError
+
 from rules import document
 from rules.limits import metadata_fault
 from rules.template_filters import to_json
@@ -46,7 +48,12 @@ class Payload:
         if self.constant is not None:
             return self.constant
         built = self.build(context)
-        return built if isinstance(built, str) and self.is_text else to_json(built)
+        if isinstance(built, str) and self.is_text:
+            return built
+        try:
+            return to_json(built)
+        except SecurityError as error:
+            raise LeafError(PATH, TooLongError(str(error))) from error
 
 
 NO_PAYLOAD = Payload(build=lambda context: "", is_text=True, constant="")  # noqa: ARG005
@@ -63,7 +70,11 @@ def compile_payload(node: Node, compiling: Compiling) -> Payload:
     payload = Payload(build, is_text)
     if templates:
         return payload
-    constant = payload.render({})
+    try:
+        constant = payload.render({})
+    except LeafError as error:
+        compiling.report.error(node.mark, f"'{PATH}' is too large: {error}")
+        return NO_PAYLOAD
     fault = metadata_fault(constant)
     if fault:
         compiling.report.error(node.mark, fault)

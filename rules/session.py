@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rules.event import Event, EventName, Fields, is_human, whole_participant, whole_room
+from rules.event import PARTIAL, Event, EventName, Fields, is_human, whole_participant, whole_room
 from rules.protocol import with_defaults, without_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 
 TOMBSTONES: Final = 256
@@ -29,8 +29,10 @@ class Session:
     """The room as an event last carried it whole; None until one has."""
     participants: Mapping[str, Fields] = field(default_factory=dict)
     """Who is present, by participant sid."""
-    gone: tuple[str, ...] = ()
-    """Sids of the last who left: one that left never joins again, however late its events come."""
+    gone: Mapping[str, str] = field(default_factory=dict)
+    """The last who left, by participant sid, and their kinds: one that left never joins again,
+    however late its events come, and its last tracks may end after it.
+    """
     ended: bool = False
 
     @property
@@ -55,7 +57,7 @@ class Session:
             "participants": {
                 sid: without_defaults("participant", p) for sid, p in self.participants.items()
             },
-            "gone": list(self.gone),
+            "gone": dict(self.gone),
             "ended": self.ended,
         }
 
@@ -68,7 +70,7 @@ class Session:
             participants={
                 sid: with_defaults("participant", p) for sid, p in given["participants"].items()
             },
-            gone=tuple(given["gone"]),
+            gone=given["gone"],
             ended=given["ended"],
         )
 
@@ -81,13 +83,11 @@ def observe(session: Session, event: Event) -> tuple[Session, Event]:
         room and participant, egress and ingress events their room. What neither knows stays
         absent.
     """
-    session = _room_seen(session, event)
-    leaver = _present_participant(session, event)
-    session = _presence(session, event)
+    session = _presence(_room_seen(session, event), event)
     room, participant = event.room, event.participant
-    if event.name in (EventName.TRACK_PUBLISHED, EventName.TRACK_UNPUBLISHED):
+    if event.name in PARTIAL:
         room = _known(session.room, room)
-        participant = _known(leaver, participant)
+        participant = _known(_on_record(session, event), participant)
     elif room is None and (event.egress_info is not None or event.ingress_info is not None):
         room = session.room
     return session, event.carrying(room=room, participant=participant)
@@ -103,9 +103,18 @@ def _known(recorded: Fields | None, carried: Fields | None) -> Fields | None:
     return {**(carried or {}), **recorded} if recorded is not None else carried
 
 
-def _present_participant(session: Session, event: Event) -> Fields | None:
-    sid = (event.participant or {}).get("sid")
-    return session.participants.get(sid) if sid else None
+def _on_record(session: Session, event: Event) -> Fields | None:
+    """What is known of the participant of a track event; of one who has left, just the kind."""
+    sid = _sid(event)
+    if sid in session.participants:
+        return session.participants[sid]
+    return {"kind": session.gone[sid]} if sid in session.gone else None
+
+
+def _sid(event: Event) -> str:
+    """The participant's sid; an event written by hand may tell the identity only."""
+    participant = event.participant or {}
+    return str(participant.get("sid") or participant.get("identity") or "")
 
 
 def _room_seen(session: Session, event: Event) -> Session:
@@ -119,7 +128,7 @@ def _presence(session: Session, event: Event) -> Session:
         return replace(
             session, ended=True, participants={}, gone=_gone(session, session.participants)
         )
-    sid = str((event.participant or {}).get("sid", ""))
+    sid = _sid(event)
     if not sid or event.participant is None:
         return session
     match event.name:
@@ -128,10 +137,12 @@ def _presence(session: Session, event: Event) -> Session:
             return replace(session, participants={**session.participants, sid: joined})
         case EventName.PARTICIPANT_LEFT | EventName.PARTICIPANT_CONNECTION_ABORTED:
             remaining = {s: p for s, p in session.participants.items() if s != sid}
-            return replace(session, participants=remaining, gone=_gone(session, [sid]))
+            leaver = session.participants.get(sid, event.participant)
+            return replace(session, participants=remaining, gone=_gone(session, {sid: leaver}))
         case _:
             return session
 
 
-def _gone(session: Session, sids: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*session.gone, *sids)))[-TOMBSTONES:]
+def _gone(session: Session, leavers: Mapping[str, Fields]) -> Mapping[str, str]:
+    kinds = {sid: str(leaver.get("kind", "STANDARD")) for sid, leaver in leavers.items()}
+    return dict(list({**session.gone, **kinds}.items())[-TOMBSTONES:])

@@ -79,7 +79,7 @@ def test_it_knows_the_room_it_is_told_of():
     everybody = rule("on: track_published\nwhen: {participant: {attributes: {plan: pro}}}")
     session, _ = observe(Session("RM_1"), joined(participant={"attributes": {"plan": "pro"}}))
     published = joined(name="track_published", track={"sid": "TR_1"})
-    assert reason(everybody, published) == "condition"
+    assert reason(everybody, published) == "loop_guard"
     assert reason(everybody, published, session) == "matched"
 
 

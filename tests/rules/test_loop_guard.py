@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rules.decision import Reason
+from rules.session import Session, observe
 from tests.rules.given import joined, one, rule
 
 
@@ -58,3 +59,29 @@ def test_a_kind_named_in_unless_does_not_count():
 @pytest.mark.parametrize("kind", ["STANDARD", "SIP", "INGRESS", "CONNECTOR", "HOLOGRAM"])
 def test_nobody_else_is_guarded(kind):
     assert one(rule(""), joined(participant={"kind": kind})).reason is Reason.MATCHED
+
+
+def test_whoever_is_not_known_may_be_an_agent():
+    published = joined(name="track_published")
+    decision = one(rule("on: track_published"), published)
+    assert (decision.reason, decision.detail) == (
+        Reason.LOOP_GUARD,
+        "what kind of participant it is about is not known: it may be an agent",
+    )
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("AGENT", "loop_guard"), ("SIP", "matched")])
+def test_the_last_track_of_somebody_who_has_left_is_still_theirs(kind, reason):
+    session = Session("RM_1")
+    for name in ("participant_joined", "participant_left"):
+        session, _ = observe(session, joined(name=name, participant={"kind": kind}))
+    ended = joined(name="track_unpublished")
+    assert one(rule("on: track_unpublished"), ended, session).reason == reason
+
+
+def test_who_left_is_known_after_the_session_was_kept():
+    session, _ = observe(Session("RM_1"), joined(participant={"kind": "AGENT"}))
+    session, _ = observe(session, joined(name="participant_left", participant={"kind": "AGENT"}))
+    kept = Session.from_json(session.to_json())
+    ended = joined(name="track_unpublished")
+    assert one(rule("on: track_unpublished"), ended, kept).reason is Reason.LOOP_GUARD

@@ -22,9 +22,9 @@ def test_only_the_last_who_left_are_remembered() -> None:
         session = visit(session, number)
     assert not session.participants
     assert len(session.gone) == TOMBSTONES
-    assert session.gone[-1] == f"PA_{3 * TOMBSTONES - 1}"
+    assert list(session.gone)[-1] == f"PA_{3 * TOMBSTONES - 1}"
 
 
 def test_who_left_twice_is_remembered_once() -> None:
     session = visit(visit(Session("RM_1"), 1), 1)
-    assert session.gone == ("PA_1",)
+    assert session.gone == {"PA_1": "STANDARD"}
