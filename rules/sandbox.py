@@ -10,6 +10,7 @@ length by a number (`center`, `indent`, …) are left out.
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,10 +20,10 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rules.template_filters import filters, kept_short
-from rules.template_values import MAPPING_METHODS, Fields, MetadataText, Missing, fields_of
+from rules.template_values import MAPPING_METHODS, Fields, Missing, fields_of, or_missing, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jinja2.compiler import Frame
     from jinja2.runtime import Context, Undefined
@@ -31,6 +32,9 @@ MAX_STEPS: Final = 10_000
 """Turns that all loops of one rendering may take together."""
 BUDGET: Final = "rendering budget"
 """Where a rendering keeps its remaining steps; no template can write this name."""
+
+COUNTED: Final = "counted"
+"""The filter that is put around what a loop loops over; no template may use it."""
 
 _MAX_BITS: Final = 4096
 STRING_METHODS: Final = frozenset(
@@ -41,6 +45,18 @@ STRING_METHODS: Final = frozenset(
     """.split()  # noqa: SIM905 - forty words read better in three lines than in forty
 )
 _SIZED: Final = (str, list, tuple)
+_OF_TIMES: Final = frozenset(
+    """
+    year month day hour minute second microsecond weekday isoweekday isocalendar isoformat strftime
+    timestamp date time timetuple days seconds total_seconds
+    """.split()  # noqa: SIM905 - as above
+)
+_ATTRIBUTES: Final[Mapping[type, frozenset[str]]] = {
+    str: STRING_METHODS,
+    **dict.fromkeys((int, float, bool), frozenset()),
+    **dict.fromkeys((datetime, date, time, timedelta), _OF_TIMES),
+}
+"""What may be read of values that know more than a template should: a clock, the time zone here."""
 
 
 class Budget:
@@ -80,14 +96,18 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(
-            undefined=Missing, keep_trailing_newline=True, autoescape=False, cache_size=0
+            undefined=Missing,
+            keep_trailing_newline=True,
+            autoescape=False,
+            cache_size=0,
+            finalize=spoken,
         )
         self.globals = {"range": self.globals["range"]}
-        self.filters = {**filters(self.filters), "counted": _counted}
+        self.filters = {**filters(self.filters), COUNTED: _counted}
 
     def joined(self, parts: Iterable[object]) -> str:
         """What `~` does."""
-        texts = [str(part) for part in parts]
+        texts = [str(spoken(part)) for part in parts]
         kept_short(sum(map(len, texts)))
         return "".join(texts)
 
@@ -117,13 +137,12 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
             return obj.below(attribute)
         fields = fields_of(obj)
         if fields is not None:
-            return self._field(obj, fields, attribute)
-        if isinstance(obj, str):
-            if attribute == "replace":
-                return _replacing(obj)
-            if attribute not in STRING_METHODS:
-                return Missing(name=f"{attribute} of a text")
-            return getattr(obj, attribute)
+            return self._field(fields, attribute)
+        if isinstance(obj, str) and attribute == "replace":
+            return _replacing(obj)
+        kind = str if isinstance(obj, str) else type(obj)
+        if attribute not in _ATTRIBUTES.get(kind, (attribute,)):
+            return Missing(name=f"{attribute} of a {'text' if kind is str else kind.__name__}")
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - Jinja's signature
@@ -133,15 +152,13 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
         fields = fields_of(obj)
         if fields is not None and (isinstance(argument, str) or not isinstance(obj, str)):
             return fields.read(argument)
-        if isinstance(obj, str) and isinstance(argument, str):
+        if isinstance(argument, str):
             return self.getattr(obj, argument)
-        return super().getitem(obj, argument)
+        return or_missing(super().getitem(obj, argument), f"item {argument}")
 
-    def _field(self, obj: object, fields: Fields, attribute: str) -> Any:  # noqa: ANN401 - any JSON
+    def _field(self, fields: Fields, attribute: str) -> Any:  # noqa: ANN401 - any JSON
         found = fields.read(attribute)
         if isinstance(found, Missing) and attribute in MAPPING_METHODS:
-            if isinstance(obj, MetadataText) and not fields:
-                return found
             return getattr(fields, attribute)
         return found
 
@@ -170,4 +187,4 @@ def _counted(context: Context, values: Iterable[Any] | Undefined) -> Iterable[An
     budget: Budget = context[BUDGET]
     listed = list(islice(values, budget.steps + 1))
     budget.spend(len(listed))
-    return listed
+    return [or_missing(value, f"item {n}") for n, value in enumerate(listed)]

@@ -33,7 +33,7 @@ def template_context(event: Event) -> Mapping[str, Any]:
         fields = getattr(event, part)
         if fields is not None:
             context[part] = event_fields(fields, part, _METADATA)
-    now = _moment(event.at)
+    now = _moment(event.at) if event.at else None
     if now is not None:
         context["now"] = now
     return context

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import pass_environment
 from jinja2.exceptions import SecurityError
 
-from rules.template_values import Fields
+from rules.template_values import Fields, fields_of, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,16 +22,24 @@ MAX_LENGTH: Final = 1024 * 1024
 _MAX_INDENT: Final = 8
 _MAX_PRECISION: Final = 15
 _FROM_JINJA: Final = """
-    abs capitalize count d default dictsort first float int items last length list lower map max
-    min reject rejectattr reverse select selectattr sort string sum title trim truncate unique
-    upper urlencode wordcount
+    abs capitalize count d default dictsort first float int last length list lower map max min
+    reject rejectattr reverse select selectattr sort sum title trim truncate unique upper urlencode
+    wordcount
 """.split()  # noqa: SIM905 - as words in a sentence
 
 
 def filters(of_jinja: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
     """The filters by name."""
     kept = {name: of_jinja[name] for name in _FROM_JINJA}
-    return {**kept, "join": _join, "replace": _replace, "round": _round, "tojson": to_json}
+    ours: dict[str, Callable[..., Any]] = {
+        "items": _items,
+        "join": _join,
+        "replace": _replace,
+        "round": _round,
+        "string": _string,
+        "tojson": to_json,
+    }
+    return {**kept, **ours}
 
 
 def kept_short(length: int) -> None:
@@ -89,13 +97,22 @@ def _plain(value: object) -> object:
     raise TypeError(msg)
 
 
+def _items(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    fields = fields_of(value)
+    return list(fields.items()) if fields is not None else list(value.items())
+
+
+def _string(value: object) -> str:
+    return str(spoken(value))
+
+
 @pass_environment
 def _join(
     environment: Environment, value: Iterable[Any], d: object = "", attribute: str | None = None
 ) -> str:
     if attribute is not None:
         value = (environment.getitem(item, attribute) for item in value)
-    texts = [str(item) for item in value]
+    texts = [str(spoken(item)) for item in value]
     kept_short(sum(map(len, texts)) + len(texts) * len(str(d)))
     return str(d).join(texts)
 

@@ -5,9 +5,10 @@ both its raw text and the fields of its JSON.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date, time, timedelta
 from typing import Any, Final
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Undefined
 from jinja2.exceptions import UndefinedError
 
 from rules.metadata import json_object
@@ -36,6 +37,10 @@ class Missing(StrictUndefined):
     def _fail_with_undefined_error(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, ARG002 - Jinja's signature
         raise UndefinedError(self._undefined_message)
 
+    def __repr__(self) -> str:
+        """Fail like everything else: a list that holds it is not to be printed."""
+        raise UndefinedError(self._undefined_message)
+
 
 class Fields(Mapping[str, Any]):
     """A mapping of an event that remembers its path, for messages."""
@@ -52,6 +57,11 @@ class Fields(Mapping[str, Any]):
         if value is None:
             return Missing(name=f"{self.path}.{key}" if self.path else str(key))
         return Fields(value, f"{self.path}.{key}") if isinstance(value, Mapping) else value
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - any JSON
+        """A field, or the default; `Missing` where there is neither."""
+        found = self.read(key)
+        return found if default is None or not isinstance(found, Missing) else default
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - any JSON
         return self.plain[key]
@@ -78,6 +88,32 @@ class MetadataText(str):
         metadata = cls(text)
         metadata.fields = Fields(json_object(text), path)
         return metadata
+
+
+def or_missing(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
+    """The value; JSON's null is absent wherever it stands."""
+    return Missing(name=name) if value is None else value
+
+
+def spoken(value: Any) -> Any:  # noqa: ANN401 - whatever a template has made
+    """The value, if it may become part of a text.
+
+    Raises:
+        UndefinedError: it is nothing, or Python's own: a method that was not called, a generator.
+    """
+    if isinstance(value, _SPOKEN):
+        return value
+    if value is None:
+        msg = "it is nothing: give it a default"
+    elif callable(value):
+        name = getattr(value, "__name__", "it")
+        msg = f"'{name}' is a method here and no field: read a field of that name with [...]"
+    else:
+        msg = f"a {type(value).__name__} is no text: put '| list' behind it"
+    raise UndefinedError(msg)
+
+
+_SPOKEN: Final = (str, int, float, list, tuple, dict, Fields, date, time, timedelta, Undefined)
 
 
 def fields_of(value: object) -> Fields | None:

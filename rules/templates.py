@@ -16,12 +16,12 @@ from jinja2.meta import find_undeclared_variables
 from rules.metadata import well_formed
 from rules.names import TEMPLATE_NAMES, Kind, Name
 from rules.problems import nearest
-from rules.sandbox import BUDGET, STRING_METHODS, Budget, RuleEnvironment
+from rules.sandbox import BUDGET, COUNTED, STRING_METHODS, Budget, RuleEnvironment
 from rules.template_filters import MAX_LENGTH
 from rules.template_values import MAPPING_METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jinja2 import Template as JinjaTemplate
 
@@ -110,7 +110,10 @@ def compile_template(source: str) -> Template:
         return Template(source, constant=source)
     if len(source) > MAX_SOURCE:
         raise ValueError(f"a template of {len(source):,} characters: {MAX_SOURCE:,} are allowed")
-    tree, undeclared = _parsed(source)
+    tree = _parsed(source)
+    _check_words("filter", tree.find_all(nodes.Filter), _ENVIRONMENT.filters)
+    _check_words("test", tree.find_all(nodes.Test), _ENVIRONMENT.tests)
+    undeclared = _undeclared(tree)
     _check(tree, undeclared)
     for loop in tree.find_all(nodes.For):
         _count_turns(loop)
@@ -131,14 +134,20 @@ def _bounded(texts: Iterator[str]) -> Iterator[str]:
         yield text
 
 
-def _parsed(source: str) -> tuple[nodes.Template, frozenset[str]]:
+def _parsed(source: str) -> nodes.Template:
     try:
-        tree = _ENVIRONMENT.parse(source)
-        return tree, frozenset(find_undeclared_variables(tree))
+        return _ENVIRONMENT.parse(source)
     except TemplateSyntaxError as error:
         where = f" (line {error.lineno} of it)" if error.lineno > 1 else ""
         raise ValueError(f"not a valid template: {error.message}{where}") from error
     except Exception as error:  # Jinja's and Python's compiler fail in many ways
+        raise ValueError(f"not a valid template: {_said(error)}") from error
+
+
+def _undeclared(tree: nodes.Template) -> frozenset[str]:
+    try:
+        return frozenset(find_undeclared_variables(tree))
+    except Exception as error:  # as above
         raise ValueError(f"not a valid template: {_said(error)}") from error
 
 
@@ -164,6 +173,15 @@ def _check(tree: nodes.Template, undeclared: frozenset[str]) -> None:
         path = _constant_path(read)
         if path and path[0] in known and path[0] not in own:
             _check_path(path)
+
+
+def _check_words(
+    kind: str, used: Iterable[nodes.Filter | nodes.Test], known: Iterable[str]
+) -> None:
+    known = sorted(set(known) - {COUNTED})
+    for name in (node.name for node in used):
+        if name not in known:
+            raise ValueError(f"unknown {kind} '{name}' in a template{nearest(name, known)}")
 
 
 def _is_not_finite(value: object) -> bool:
@@ -201,7 +219,7 @@ def _check_path(path: tuple[str, ...]) -> None:
 
 def _count_turns(loop: nodes.For) -> None:
     lineno = loop.lineno
-    loop.iter = nodes.Filter(loop.iter, "counted", [], [], None, None, lineno=lineno)
+    loop.iter = nodes.Filter(loop.iter, COUNTED, [], [], None, None, lineno=lineno)
     loop.set_environment(_ENVIRONMENT)
 
 

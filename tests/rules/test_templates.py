@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from rules.decision import Outcome, Reason
-from tests.rules.given import errors, joined, metadata_of, one, rule, rule_file, started
+from tests.rules.given import (
+    decided,
+    errors,
+    joined,
+    metadata_of,
+    one,
+    rule,
+    rule_file,
+    ruleset,
+    started,
+)
 
 ANA = joined(
     room={"metadata": {"lang": "es", "n": 3, "customer": {"name": "Ana", "items": 2}, "nil": None}},
@@ -134,8 +144,12 @@ def test_a_name_the_event_does_not_carry_is_absent():
         ("{{ participant.permission.agnt }}", "did you mean 'participant.permission.agent'?"),
         ("{{ participant['idntity'] }}", "did you mean 'participant.identity'?"),
         ("{{ room.name.format('x') }}", "unknown field 'room.name.format'"),
-        ("{{ room.name | center(9) }}", "No filter named 'center'"),
-        ("{{ room.name is odder }}", "No test named 'odder'"),
+        ("{{ room.name | center(9) }}", "unknown filter 'center' in a template"),
+        ("{{ room.name | uper }}", "unknown filter 'uper' in a template, did you mean 'upper'?"),
+        ("{% if true %}{{ 'b' | uper }}{% endif %}", "did you mean 'upper'?"),
+        ("{{ [1] | counted }}", "unknown filter 'counted' in a template"),
+        ("{{ room.name is odder }}", "unknown test 'odder' in a template"),
+        ("{{ 'a' if room.name is definedd else 'b' }}", "did you mean 'defined'?"),
         ("{% macro m() %}{% endmacro %}", "'macro' is not part of rule templates"),
         ("{% include 'x' %}", "'include' is not part of rule templates"),
         ("{% import 'x' as y %}", "'import' is not part of rule templates"),
@@ -157,7 +171,75 @@ def test_a_template_that_can_never_render_is_an_error_when_loaded(template, mess
     assert message in error
 
 
-@pytest.mark.parametrize("event_at", [float("nan"), float("inf"), 1e20])
+LISTS = joined(room={"metadata": {"a": 1, "l": [None, "x"], "n": 7}})
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ room.metadata.items }}",
+        "{{ room.metadata['values'] ~ 'x' }}",
+        "{{ participant.identity.upper }}",
+        "{{ range }}",
+        "{{ participant.attributes.get('x') }}",
+        "{{ 'agent-' ~ participant.attributes.get('x') }}",
+        "{{ [room.metadata.x] }}",
+        "{{ {'a': room.metadata.x} }}",
+        "{{ [room.metadata.x] | join }}",
+        "{{ room.metadata.x | string }}",
+        "{{ [room.metadata] | map(attribute='z') | list }}",
+        "{{ room.metadata.x | items }}",
+        "{% for k, v in room.metadata.x | items %}{{ k }}{% endfor %}",
+        "{{ room.metadata.l[0] }}",
+        "{% for i in room.metadata.l %}{{ i }}{% endfor %}",
+        "{{ room.metadata.l | reverse }}",
+        "{{ now.now() }}",
+        "{{ now.today() }}",
+        "{{ now['utcnow']() }}",
+        "{{ now.astimezone() }}",
+        "{{ room.metadata.n.to_bytes(9, 'big') }}",
+    ],
+)
+def test_what_is_no_text_is_an_error_and_never_printed(template):
+    (decision,) = [one(rule(f'dispatch: {{agent: "{template}"}}'), LISTS)]
+    assert (decision.outcome, decision.reason) == (Outcome.ERROR, Reason.TEMPLATE_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ room.metadata.l[0] | default('null') }}", "null"),
+        ("{% for i in room.metadata.l %}{{ i | default('-') }}{% endfor %}", "-x"),
+        ("{{ room.metadata | items | list }}", "[('a', 1), ('l', [None, 'x']), ('n', 7)]"),
+        ("{{ participant.metadata.get('k', 'd') }}", "d"),
+        ("{{ room.metadata.get('a', 'd') }}", "1"),
+        ("{{ participant.attributes.get('x') | default('d') }}", "d"),
+        ("{{ now.year }}-{{ now.weekday() }}", "2026-0"),
+    ],
+)
+def test_what_is_absent_may_be_given_a_default(template, text):
+    assert metadata_of(template, LISTS) == text
+
+
+def test_metadata_too_large_as_a_whole_is_an_error_of_its_rule_alone():
+    leaves = ", ".join(f'k{n}: "{{{{ room.metadata }}}}"' for n in range(4))
+    rules = ruleset(
+        "version: 1\nrules:\n"
+        f"  - {{id: big, on: participant_joined, dispatch: {{agent: a, metadata: {{{leaves}}}}}}}\n"
+        "  - {id: small, on: participant_joined, dispatch: {agent: b}}\n"
+    )
+    big, small = decided(rules, joined(room={"metadata": "x" * 500_000}))
+    assert (big.outcome, big.reason) == (Outcome.ERROR, Reason.METADATA_TOO_LARGE)
+    assert small.outcome == Outcome.DISPATCH
+
+
+def test_constant_metadata_too_large_as_a_whole_is_an_error_when_loaded():
+    leaves = ", ".join(f"k{n}: {'x' * 400_000}" for n in range(4))
+    (error,) = errors(rule_file(f"dispatch: {{agent: a, metadata: {{{leaves}}}}}"))
+    assert "too large" in error
+
+
+@pytest.mark.parametrize("event_at", [0, float("nan"), float("inf"), 1e20])
 def test_an_event_without_a_usable_time_has_no_now(event_at):
     event = joined(created_at=event_at)
     assert metadata_of("{{ room.name }}", event) == "support-1"
