@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rules.document import Mapping, Node, Scalar
-from rules.problems import Report, nearest
+from rules.problems import Report, nearest, quoted
 from rules.templates import Template, compile_template
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ class Compiling:
             if key in known:
                 entries[key] = entry
             else:
-                full = f"{where}.{key}" if where else key
-                self.report.error(
-                    entry[0], f"unknown field '{full}'{self._hint(key, known, where)}"
-                )
+                full = quoted(f"{where}.{key}" if where else key)
+                self.report.error(entry[0], f"unknown field {full}{nearest(key, known, where)}")
         return entries
 
     def text(self, node: Node, what: str) -> Scalar | None:
@@ -66,8 +64,3 @@ class Compiling:
         hint = nearest(value, words) if isinstance(value, str) else ""
         self.report.error(node.mark, f"'{what}' is one of {', '.join(words)}{hint}")
         return None
-
-    @staticmethod
-    def _hint(key: str, known: tuple[str, ...], where: str) -> str:
-        prefix = f"{where}." if where else ""
-        return nearest(prefix + key, [prefix + name for name in known])

@@ -159,7 +159,7 @@ class _Compiler:
 
 
 def _unknown(dotted: str, key: str, name: Name, names: str) -> str:
-    message = f"unknown field '{dotted}'"
+    message = f"unknown field {quoted(dotted)}"
     homes = (
         [root for root, group in name.fields.items() if key in group.fields] if not names else []
     )
@@ -167,8 +167,7 @@ def _unknown(dotted: str, key: str, name: Name, names: str) -> str:
         return f"{message}: it belongs under {' or '.join(repr(home) for home in homes)}"
     if key in OPERATORS:
         return f"the operator '{key}' cannot stand here"
-    prefix = f"{names}." if names else ""
-    return message + nearest(dotted, [prefix + known for known in name.fields])
+    return message + nearest(key, name.fields, names)
 
 
 def _leaf(test: Test, path: str) -> Check:

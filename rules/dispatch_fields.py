@@ -9,6 +9,8 @@ from rules.decision import RestartPolicy
 from rules.dispatch import PRODUCTION, Dispatch
 from rules.limits import agent_fault, attributes_fault, deployment_fault
 from rules.payload import NO_PAYLOAD, compile_payload
+from rules.problems import quoted
+from rules.templates import has_template
 from rules.weights import Sticky, Weights
 
 if TYPE_CHECKING:
@@ -31,10 +33,8 @@ def compile_dispatch(node: Node, compiling: Compiling) -> Dispatch | None:
     entries = compiling.known_keys(node, DISPATCH_KEYS, "dispatch")
     values = {key: value for key, (_, value) in entries.items()}
     if "agent" not in values:
-        if "agent" not in node.entries:
-            compiling.report.error(node.mark, "'dispatch' needs an 'agent'")
-        return None
-    agent = _agent(values["agent"], compiling)
+        compiling.report.error(node.mark, "'dispatch' needs an 'agent'")
+    agent = _agent(values["agent"], compiling) if "agent" in values else None
     deployment = (
         _deployment(values["deployment"], compiling) if "deployment" in values else PRODUCTION
     )
@@ -98,14 +98,16 @@ def _weights(node: document.Mapping, compiling: Compiling) -> Weights | None:
     if len(shares) >= _CALLERS_MOVE:
         compiling.report.warning(
             weights.mark,
-            f"{len(shares)} weights: a change of any but the last two moves callers "
-            "between the deployments on both sides of it",
+            f"{len(shares)} weights: moving an inner boundary moves callers between the deployments"
+            " on both sides of it",
         )
     return Weights(shares, Sticky(sticky)) if sticky is not None else None
 
 
 def _weight(deployment: str, mark: Mark, node: Node, compiling: Compiling) -> int:
     fault = deployment_fault(deployment)
+    if has_template(deployment):
+        fault = "weights are of deployments by name: no template can stand there"
     if fault:
         compiling.report.error(mark, fault)
     value = node.value if isinstance(node, document.Scalar) else None
@@ -121,11 +123,16 @@ def _attributes(node: Node, compiling: Compiling) -> tuple[tuple[str, Template],
         compiling.report.error(node.mark, "'dispatch.attributes' takes a mapping of texts")
         return None
     attributes: list[tuple[str, Template]] = []
-    for key, (_, value) in node.entries.items():
+    for key, (mark, value) in node.entries.items():
+        if has_template(key):
+            compiling.report.error(mark, "templates stand in values, not in keys")
         if isinstance(value, document.Scalar) and isinstance(value.value, str):
             attributes.append((key, compiling.template(value)))
         else:
-            compiling.report.error(value.mark, f"attributes are strings: quote '{key}'")
+            hint = f': quote it: "{value.text}"' if isinstance(value, document.Scalar) else ""
+            compiling.report.error(
+                value.mark, f"attributes are strings, and {quoted(key)} is none{hint}"
+            )
     constant = {key: each.constant for key, each in attributes if each.constant is not None}
     fault = attributes_fault(constant)
     if fault:

@@ -21,7 +21,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
 )
 
-from rules.problems import Mark, Report, nearest
+from rules.problems import Mark, Report, nearest, quoted
 from rules.scalars import Constant, paired, plain_scalar, tagged_scalar
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Scalar:
 
     mark: Mark
     value: Constant
+    text: str = ""
+    """As it is written."""
 
 
 @dataclass(slots=True)
@@ -155,15 +157,17 @@ class _Reader:
             is_merge = isinstance(event, ScalarEvent) and event.value == "<<" and not event.style
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
+            if isinstance(value, Scalar) and not value.text and value.value is None:
+                value.mark = mark  # nothing stands there: the parser goes on to the next thing
             if is_merge:
                 merged.append((mark, value))
             elif not isinstance(key, Scalar) or not isinstance(key.value, str):
-                shown = f" {key.value!r}" if isinstance(key, Scalar) else ""
+                shown = f" {quoted(key.value)}" if isinstance(key, Scalar) else ""
                 says = f"the key{shown} is not text: quote it, and a template too"
                 self._report.error(mark, says)
             elif key.value in node.entries:
                 first = node.entries[key.value][0]
-                self._report.error(mark, f"'{key.value}' twice: first at line {first.line}")
+                self._report.error(mark, f"{quoted(key.value)} twice: first at line {first.line}")
             else:
                 node.entries[key.value] = (mark, value)
         for mark, value in merged:
@@ -181,17 +185,18 @@ class _Reader:
         try:
             text = paired(event.value)
             if event.tag is not None:
-                return Scalar(mark, tagged_scalar(str(event.tag), text))
-            return Scalar(mark, text if event.style else plain_scalar(text))
+                return Scalar(mark, tagged_scalar(str(event.tag), text), text)
+            return Scalar(mark, text if event.style else plain_scalar(text), text)
         except ValueError as error:
             self._report.error(mark, str(error))
-            return Scalar(mark, event.value)
+            return Scalar(mark, event.value, event.value)
 
     def _alias(self, name: str, depth: int, mark: Mark) -> Node:
         anchored = self._anchors.get(name)
         if anchored is None:
-            self._report.error(mark, f"unknown alias '*{name}'{nearest(name, self._anchors)}")
-            return Scalar(mark, None)
+            hint = nearest(name, self._anchors) or f': quote it if it is text, "*{name}"'
+            self._report.error(mark, f"unknown alias '*{name}'{hint}")
+            return Scalar(mark, "")
         if not anchored.whole:
             self._stop(mark, f"'*{name}' contains itself")
         self._count(anchored.nodes, mark)
@@ -218,6 +223,8 @@ class _Reader:
 
 def _said(error: MarkedYAMLError) -> str:
     parts = [part for part in (error.context, error.problem) if part]
+    if "alias" in str(error.context):
+        parts.append("quote a text that begins with '*'")
     return ", ".join(parts) or "it cannot be read"
 
 

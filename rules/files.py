@@ -70,7 +70,7 @@ def _paths(source: str, report: Report) -> list[Path]:
 def _is_rule_file(path: Path) -> bool:
     name = path.name
     is_rules = name.endswith(_ENDINGS) and not name.endswith(_TEST_ENDINGS)
-    return is_rules and not name.startswith(".") and path.is_file()
+    return is_rules and not name.startswith(".") and not path.is_dir()
 
 
 def _read(path: Path, report: Report) -> RuleFile | None:

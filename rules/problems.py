@@ -75,11 +75,18 @@ class Report:
             self.problems.append(problem)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`", did you mean 'x'?"` for a word close to a known one, else `""`."""
+def nearest(word: str, known: Iterable[str], under: str = "") -> str:
+    """`", did you mean 'x'?"` for a word close to a known one, else `""`.
+
+    Args:
+        word: what was written.
+        known: what could have been.
+        under: the dotted name both stand below; it is told and not compared.
+    """
     by_folded = {name.casefold(): name for name in known}
     close = get_close_matches(word.casefold()[:100], by_folded, n=1, cutoff=0.6)
-    return f", did you mean '{by_folded[close[0]]}'?" if close else ""
+    prefix = f"{under}." if under else ""
+    return f", did you mean '{prefix}{by_folded[close[0]]}'?" if close else ""
 
 
 def quoted(value: object, limit: int = 60) -> str:

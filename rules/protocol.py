@@ -44,6 +44,7 @@ _PERMISSION_DEFAULTS: Final[Fields] = {
     "can_publish_sources": [],
     "can_update_metadata": False,
     "can_subscribe_metrics": False,
+    "can_manage_agent_session": False,
     "hidden": False,
     "recorder": False,
     "agent": False,
@@ -97,6 +98,16 @@ _INGRESS_DEFAULTS: Final[Fields] = {
     "reusable": False,
 }
 
+_INGRESS_STATE_DEFAULTS: Final[Fields] = {
+    "status": "ENDPOINT_INACTIVE",
+    "error": "",
+    "room_id": "",
+    "started_at": 0,
+    "ended_at": 0,
+    "updated_at": 0,
+    "resource_id": "",
+}
+
 _SECRETS: Final = frozenset({"turnPassword", "turn_password", "streamKey", "stream_key"})
 
 _UNREAD: Final = frozenset({"enabledCodecs", "enabled_codecs", "capabilities"})
@@ -112,13 +123,16 @@ _INT64_FIELDS: Final = frozenset(
         "creation_time_ms",
         "duration",
         "ended_at",
+        "end_offset_ms",
         "end_time",
         "image_count",
         "joined_at",
         "joined_at_ms",
+        "last_retry_at",
         "segment_count",
         "size",
         "start_time",
+        "start_offset_ms",
         "started_at",
         "ticks",
         "unix_micro",
@@ -158,12 +172,10 @@ def part_fields(part: str, given: Mapping[str, Any], *, partial: bool) -> Fields
         return fields
     whole = {**_DEFAULTS[part], **fields}
     if part == "participant":
-        permission = whole["permission"]
-        if not isinstance(permission, Mapping):
-            msg = "'permission' of a participant must be an object"
-            raise ValueError(msg)
-        whole["permission"] = {**_PERMISSION_DEFAULTS, **permission}
+        whole["permission"] = {**_PERMISSION_DEFAULTS, **_object(whole, "permission")}
         _check_attributes(whole["attributes"])
+    if part == "ingress_info" and "state" in whole:
+        whole["state"] = {**_INGRESS_STATE_DEFAULTS, **_object(whole, "state")}
     return whole
 
 
@@ -196,6 +208,14 @@ def _texts(part: str, given: Mapping[str, Any]) -> dict[str, str]:
                 raise ValueError(msg)
             texts[key] = str(value)
     return texts
+
+
+def _object(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = whole[key]
+    if not isinstance(value, Mapping):
+        msg = f"'{key}' must be an object"
+        raise ValueError(msg)  # noqa: TRY004 - bad input, not a programming error
+    return value
 
 
 def _check_attributes(attributes: object) -> None:

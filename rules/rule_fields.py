@@ -13,12 +13,11 @@ from rules.dispatch_fields import compile_dispatch
 from rules.event import EventName
 from rules.loop_guard import named_kinds
 from rules.names import CARRIED_BY, CONDITION_NAMES
-from rules.problems import Report, nearest
+from rules.problems import Report, nearest, quoted
 from rules.rule import Rule
-from rules.weights import Sticky, Weights
+from rules.weights import Sticky
 
 if TYPE_CHECKING:
-    from rules.dispatch import Dispatch
     from rules.document import Node
     from rules.problems import Mark
 
@@ -59,9 +58,9 @@ def compile_rule(node: Node, report: Report) -> Rule | None:
     dispatch = (
         compile_dispatch(entries["dispatch"][1], compiling) if "dispatch" in entries else None
     )
+    _need_participants(on, once, entries, report)
     if not on or dispatch is None or rule_id is None:
         return None
-    _need_participants(on, once, dispatch, entries, report)
     _warn_of_the_impossible(on, entries, compiling)
     return Rule(
         id=rule_id,
@@ -106,7 +105,7 @@ def _events(node: Node, report: Report) -> tuple[str, ...]:
         if not isinstance(value, str):
             report.error(item.mark, "'on' takes the name of an event, or a list of them")
         elif value not in _EVENTS:
-            report.error(item.mark, f"unknown event '{value}'{nearest(value, _EVENTS)}")
+            report.error(item.mark, f"unknown event {quoted(value)}{nearest(value, _EVENTS)}")
         elif value in names:
             report.warning(item.mark, f"'{value}' is named twice")
         else:
@@ -140,19 +139,28 @@ def _conditions(key: str, entries: Entries, report: Report) -> Check | None:
     return compile_conditions(entries[key][1], CONDITION_NAMES, key, report)
 
 
-def _need_participants(
-    on: tuple[str, ...], once: Once, dispatch: Dispatch, entries: Entries, report: Report
-) -> None:
+def _need_participants(on: tuple[str, ...], once: Once, entries: Entries, report: Report) -> None:
     without = [name for name in on if name not in CARRIED_BY["participant"]]
     if not without:
         return
     names = " and ".join(f"'{name}'" for name in without)
     if once is Once.PARTICIPANT:
         report.error(entries["once"][1].mark, f"'once: participant': {names} has no participant")
-    deployment = dispatch.deployment
-    if isinstance(deployment, Weights) and deployment.sticky is Sticky.PARTICIPANT:
-        mark = entries["dispatch"][1].mark
-        report.error(mark, f"'sticky: participant': {names} has no participant")
+    sticky = _below(_below(entries.get("dispatch"), "deployment"), "sticky")
+    if sticky is not None and getattr(sticky[1], "value", None) == Sticky.PARTICIPANT:
+        report.error(sticky[1].mark, f"'sticky: participant': {names} has no participant")
+
+
+def _of_absence(entry: tuple[Mark, Node]) -> bool:
+    exists = _below(entry, "exists")
+    return (exists is not None and getattr(exists[1], "value", None) is False) or bool(
+        _below(entry, "not")
+    )
+
+
+def _below(entry: tuple[Mark, Node] | None, key: str) -> tuple[Mark, Node] | None:
+    node = entry[1] if entry is not None else None
+    return node.entries.get(key) if isinstance(node, document.Mapping) else None
 
 
 def _warn_of_the_impossible(on: tuple[str, ...], entries: Entries, compiling: Compiling) -> None:
@@ -163,7 +171,6 @@ def _warn_of_the_impossible(on: tuple[str, ...], entries: Entries, compiling: Co
         for template, node in compiling.templates:
             if part in template.names:
                 compiling.report.warning(node.mark, f"'{part}' is never there on {names}")
-        when = entries["when"][1] if "when" in entries else None
-        if isinstance(when, document.Mapping) and part in when.entries:
-            message = f"'{part}' is never there on {names}"
-            compiling.report.warning(when.entries[part][0], message)
+        asked = _below(entries.get("when"), part)
+        if asked is not None and not _of_absence(asked):
+            compiling.report.warning(asked[0], f"'{part}' is never there on {names}")

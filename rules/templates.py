@@ -210,7 +210,7 @@ def _check_path(path: tuple[str, ...]) -> None:
             if name.kind is Kind.TEXT and key in (*STRING_METHODS, "replace"):
                 return
             above = ".".join(path[:depth])
-            hint = nearest(f"{above}.{key}", [f"{above}.{known}" for known in name.fields])
+            hint = nearest(key, name.fields, above)
             raise ValueError(f"unknown field '{above}.{key}' in a template{hint}")
         if child.kind is Kind.JSON:
             return

@@ -20,13 +20,12 @@ from rules.operators import (
     shown,
     text_test,
 )
-from rules.problems import Report, nearest
+from rules.problems import Report, nearest, quoted
+from rules.scalars import Constant, plain_scalar
 from rules.texts import exactly, glob, is_glob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from rules.scalars import Constant
 
 _BROKEN: Final = Test(lambda found: False, "something")  # noqa: ARG005 - the shape of a test
 _SHOWN_ALTERNATIVES: Final = 8
@@ -65,7 +64,11 @@ class ValueCompiler:
                 hint = nearest(operator, OPERATORS)
                 if operator in ("any", "all"):
                     hint = ": a list of values means any of them"
-                self._report.error(mark, f"unknown operator '{operator}' for '{names}'{hint}")
+                elif ".attributes." in names:
+                    leaf = names.partition(".attributes.")[2]
+                    hint = hint or f": a key of attributes is whole, write {leaf}.{operator}: …"
+                told = f"unknown operator {quoted(operator)} for '{names}'{hint}"
+                self._report.error(mark, told)
             elif not fits(operator, name.kind):
                 words = kind_words(name.kind)
                 hint = ": write a list for several values" if operator == "in" else ""
@@ -156,15 +159,19 @@ class ValueCompiler:
         elif name.kind in (Kind.GROUP, Kind.ATTRIBUTES):
             self._report.error(node.mark, f"'{names}' is a mapping: name the field you mean")
         elif not _fits_kind(value, name.kind):
-            self._report.error(node.mark, _wrong_kind(value, name.kind, names))
+            self._report.error(node.mark, _wrong_kind(node, name.kind, names))
         elif isinstance(value, str) and not (wildcards and is_glob(value)):
             self._check_constant(value, node, name, names)
+        if isinstance(value, str) and "{{" in value:
+            self._report.warning(
+                node.mark, "conditions have no templates: this is compared as it is written"
+            )
         return value
 
     def _check_constant(self, value: str, node: Scalar, name: Name, names: str) -> None:
         if name.constants and value not in name.constants:
             hint = nearest(value, name.constants)
-            self._report.warning(node.mark, f"'{value}' is no '{names}' known here{hint}")
+            self._report.warning(node.mark, f"{quoted(value)} is no '{names}' known here{hint}")
 
     def _broken(self, node: Node, message: str) -> Test:
         self._report.error(node.mark, message)
@@ -183,12 +190,19 @@ def _fits_kind(value: Constant, kind: Kind) -> bool:
             return True
 
 
-def _wrong_kind(value: Constant, kind: Kind, names: str) -> str:
+def _wrong_kind(node: Scalar, kind: Kind, names: str) -> str:
     if kind in (Kind.TEXT, Kind.METADATA):
         subject = "attributes are strings" if ".attributes." in names else f"'{names}' is text"
-        return f'{subject}: quote it: "{shown(value)}"'
-    hint = ": write it without quotes" if isinstance(value, str) else ""
-    return f"'{names}' is {kind_words(kind)}, never {shown(value)!r}{hint}"
+        return f'{subject}: quote it: "{node.text}"'
+    hint = ": write it without quotes" if _fits_kind(_unquoted(node.text), kind) else ""
+    return f"'{names}' is {kind_words(kind)}, never {quoted(node.value)}{hint}"
+
+
+def _unquoted(text: str) -> Constant:
+    try:
+        return plain_scalar(text)
+    except ValueError:
+        return text
 
 
 def _any_equal(values: list[Constant]) -> Callable[[object], bool]:

@@ -87,10 +87,33 @@ def test_attributes_have_at_most_64_kib_together():
     assert rendered(f'attributes: {{k: "{RENDERED}"}}', "x" * 65_535).plans
 
 
-@pytest.mark.parametrize("value", ["7", "true", "null", "[a]"])
+@pytest.mark.parametrize("value", ["7", "true", "null", "+34", "1.10"])
 def test_attributes_are_strings(value):
     (error,) = errors(rule_file(f"dispatch: {{agent: a, attributes: {{k: {value}}}}}"))
-    assert "attributes are strings: quote 'k'" in error
+    assert f"attributes are strings, and 'k' is none: quote it: \"{value}\"" in error
+
+
+def test_attributes_are_no_lists():
+    (error,) = errors(rule_file("dispatch: {agent: a, attributes: {k: [a]}}"))
+    assert error.endswith("attributes are strings, and 'k' is none")
+
+
+def test_names_are_no_templates():
+    told = errors(
+        rule_file(
+            "dispatch:\n  agent: a\n  attributes: {'{{ rule }}': x}\n"
+            "  deployment: {weights: {'{{ rule }}': 1}}"
+        )
+    )
+    assert "templates stand in values, not in keys" in told[0]
+    assert "weights are of deployments by name" in told[1]
+
+
+def test_all_that_is_wrong_in_a_dispatch_is_told_at_once():
+    told = errors(
+        rule_file("dispatch: {agen: a, deployment: a_b, metadata: 7, attributes: {x: 1}}")
+    )
+    assert len(told) == 5
 
 
 @pytest.mark.parametrize("policy", ["on_failure", "never", "always"])

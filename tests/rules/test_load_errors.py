@@ -9,7 +9,7 @@ import pytest
 from rules.files import RuleFile
 from rules.loader import load_files
 from rules.problems import RuleErrors
-from tests.rules.given import errors, problems, rule, ruleset
+from tests.rules.given import errors, problems, rule, rule_file, ruleset
 
 GOOD = "{id: %s, on: participant_joined, dispatch: {agent: a}}"
 
@@ -61,7 +61,7 @@ def test_a_problem_reads_as_compilers_write_it():
         ("version: true\nrules: []", "1:10: 'version' is the number 1"),
         ("version: 1.0\nrules: []", "1:10: 'version' is the number 1"),
         ("version: 2\nrules: []", "1:10: version 2 is not known here"),
-        ("version: 1\nrules:", "2:7: 'rules' takes a list of rules"),
+        ("version: 1\nrules:", "2:1: 'rules' takes a list of rules"),
         ("version: 1\nrules: {a: 1}", "2:8: 'rules' takes a list of rules"),
         ("version: 1\nrules: [a]", "2:9: a rule is a mapping with 'id', 'on' and 'dispatch'"),
         ("version: 1\nrules: [null]", "2:9: a rule is a mapping"),
@@ -196,3 +196,59 @@ def test_what_is_probably_not_meant_is_a_warning(when, message):
 @pytest.mark.parametrize("kind", ["AGENT", "'S*'", "{prefix: ST}", "[SIP, CONNECTOR, BRIDGE]"])
 def test_known_constants_and_patterns_are_not_warned_of(kind):
     assert rule(f"when: {{participant: {{kind: {kind}}}}}").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            "when: {participant: {attributes: {sip.phoneNumber: +34910000001}}}",
+            'attributes are strings: quote it: "+34910000001"',
+        ),
+        ("when: {room: {name: 0034}}", "'room.name' is text: quote it: \"0034\""),
+        (
+            "when: {room: {max_participants: '20'}}",
+            "'room.max_participants' is a number, never '20': write it without quotes",
+        ),
+        (
+            "when: {room: {max_participants: many}}",
+            "'room.max_participants' is a number, never 'many'",
+        ),
+        (
+            "when: {participant: {attributes: {sip: {phoneNumber: x}}}}",
+            "a key of attributes is whole, write sip.phoneNumber: …",
+        ),
+        ("when: {room: {foo: x}}", "unknown field 'room.foo'"),
+        ("when: {room: {metdata: x}}", "did you mean 'room.metadata'?"),
+        ("when: {room: {name: *-support}}", 'quote it if it is text, "*-support"'),
+        ("when: {room: {name: *}}", "quote a text that begins with '*'"),
+    ],
+)
+def test_the_advice_is_right(body, told):
+    (error,) = errors(rule_file(body))
+    assert error.endswith(told)
+
+
+def test_a_value_that_is_not_there_is_looked_for_at_its_key():
+    told = errors(
+        "version: 1\nrules:\n  - id: a\n    on: room_started\n    dispatch:\n      agent: a\n"
+        "      deployment:\n\n  # another\n  - id: b\n    on: room_started\n    enabled:\n"
+        "    dispatch: {agent: a}\n"
+    )
+    assert [each.split(": ")[0] for each in told] == ["7:7", "12:5"]
+
+
+def test_a_problem_is_one_line_however_odd_the_name():
+    (error,) = errors(rule_file('when: {"a\\nb\\e[31m": 1}'))
+    assert error.isprintable()
+    (error,) = errors(rule_file(f"on: {'x' * 10_000}"))
+    assert len(error) < 200
+
+
+def test_a_condition_with_a_template_is_warned_of():
+    (warning,) = rule('when: {room: {name: "{{ rule }}"}}').warnings
+    assert warning.message == "conditions have no templates: this is compared as it is written"
+
+
+def test_asking_for_what_is_never_there_to_be_absent_is_not_warned_of():
+    assert rule("on: room_started\nwhen: {participant: {exists: false}}").warnings == ()

@@ -139,3 +139,9 @@ def test_rules_that_loaded_can_be_kept_and_loaded_again_without_their_files(tmp_
     path.unlink()
     again = load_files(loaded.files)
     assert (again.hash, [rule.id for rule in again.rules]) == (loaded.hash, ["a"])
+
+
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path):
+    write(tmp_path, "a.yaml")
+    (tmp_path / "b.yaml").symlink_to(tmp_path / "gone.yaml")
+    assert error(tmp_path).endswith("b.yaml:1:1: error: no such file")

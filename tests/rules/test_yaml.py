@@ -39,8 +39,8 @@ def test_numbers_json_has_no_place_for(word):
     [
         ("a: 1\na: 2", "2:1: 'a' twice: first at line 1"),
         ("{1: a}", "1:2: the key 1 is not text: quote it"),
-        ("{null: a}", "1:2: the key None is not text: quote it"),
-        ("{true: a}", "1:2: the key True is not text: quote it"),
+        ("{null: a}", "1:2: the key null is not text: quote it"),
+        ("{true: a}", "1:2: the key true is not text: quote it"),
         ("? [a]\n: b", "1:3: the key is not text: quote it"),
         ("a: !thing b", "1:4: the tag '!thing' means nothing here"),
         ("a: !!int x", "1:4: 'x' is not a int"),
