@@ -105,16 +105,20 @@ def _known(recorded: Fields | None, carried: Fields | None) -> Fields | None:
 
 def _on_record(session: Session, event: Event) -> Fields | None:
     """What is known of the participant of a track event; of one who has left, just the kind."""
-    sid = _sid(event)
+    sid = _sid(session, event)
     if sid in session.participants:
         return session.participants[sid]
     return {"kind": session.gone[sid]} if sid in session.gone else None
 
 
-def _sid(event: Event) -> str:
-    """The participant's sid; an event written by hand may tell the identity only."""
+def _sid(session: Session, event: Event) -> str:
+    """The participant's sid. An event written by hand may tell the identity only."""
     participant = event.participant or {}
-    return str(participant.get("sid") or participant.get("identity") or "")
+    sid, identity = str(participant.get("sid") or ""), participant.get("identity")
+    if sid or not identity:
+        return sid
+    present = (s for s, p in session.participants.items() if p["identity"] == identity)
+    return next(present, f"{identity}'s")
 
 
 def _room_seen(session: Session, event: Event) -> Session:
@@ -128,7 +132,7 @@ def _presence(session: Session, event: Event) -> Session:
         return replace(
             session, ended=True, participants={}, gone=_gone(session, session.participants)
         )
-    sid = _sid(event)
+    sid = _sid(session, event)
     if not sid or event.participant is None:
         return session
     match event.name:

@@ -67,7 +67,8 @@ def explain(
     happened = _event(event, at)
     known = State(Session(sid=happened.room_sid), Live(()))
     if state is not None:
-        known = read_state(read_object(read_text(state), state), happened.room_sid, state)
+        given = read_object(read_text(state), state)
+        known = read_state(given, happened.room_sid, state, {rule.id for rule in ruleset.rules})
     if as_json:
         print_json(explained(ruleset, happened, known.session, known.live))
         return
@@ -96,18 +97,26 @@ def _event(argument: str, at: str | None) -> Event:
     except (ValueError, RecursionError) as error:
         raise Failure(f"not an event: {error}", 2) from None
     if at is not None:
-        event = replace(event, at=_time(at))
-    elif not event.at:
-        event = replace(event, at=datetime.now(UTC).timestamp())
+        return replace(event, at=_time(at))
+    if "created_at" not in given.body and "createdAt" not in given.body:
+        return replace(event, at=datetime.now(UTC).timestamp())
+    try:
+        datetime.fromtimestamp(event.at, UTC)
+    except (ValueError, OverflowError, OSError):
+        event = replace(event, at=0.0)
+    if not event.at:
+        raise Failure("'created_at' is a time in Unix seconds; --at takes others", 2)
     return event
 
 
 def _time(text: str) -> float:
     try:
         when = datetime.fromisoformat(text)
-    except ValueError:
+        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError):
         raise click.BadParameter(f"{text!r} is not a time", param_hint="--at") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    return seconds
 
 
 def _heading(event: Event) -> str:

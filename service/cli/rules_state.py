@@ -10,7 +10,9 @@ from rules.session import Session
 from service.cli.commands import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
+
+    from rules.event import Fields
 
 
 class Live:
@@ -31,7 +33,7 @@ class State:
     live: Live
 
 
-def read_state(given: Mapping[str, Any], room_sid: str, where: str) -> State:
+def read_state(given: Mapping[str, Any], room_sid: str, where: str, rules: Container[str]) -> State:
     """Read `{"room": {…}, "participants": [{…}], "live": ["rule-id"]}`, each optional.
 
     Raises:
@@ -48,14 +50,26 @@ def read_state(given: Mapping[str, Any], room_sid: str, where: str) -> State:
         raise Failure(f"{where}: 'participants' is a list of participants", 2)
     if not isinstance(live, list) or not all(isinstance(rule, str) for rule in live):
         raise Failure(f"{where}: 'live' is a list of rules' ids", 2)
+    for rule in live:
+        if rule not in rules:
+            raise Failure(f"{where}: 'live' names {rule!r}, and there is no such rule", 2)
     if room is not None and not isinstance(room, dict):
         raise Failure(f"{where}: 'room' is a room", 2)
-    present = {}
+    try:
+        session = Session(
+            sid=room_sid,
+            room=whole_room(room) if room is not None else None,
+            participants=_present(people),
+        )
+    except (ValueError, RecursionError) as error:
+        raise Failure(f"{where}: {error}", 2) from None
+    return State(session, Live(live))
+
+
+def _present(people: Iterable[Mapping[str, Any]]) -> dict[str, Fields]:
+    present: dict[str, Fields] = {}
     for number, person in enumerate(people):
         whole = dict(whole_participant(person))
         whole["sid"] = whole["sid"] or f"PA_{number}"
         present[whole["sid"]] = whole
-    session = Session(
-        sid=room_sid, room=whole_room(room) if room is not None else None, participants=present
-    )
-    return State(session, Live(live))
+    return present

@@ -125,7 +125,19 @@ class TestExplain:
         assert "  · spanish  already dispatched" in done.stdout
 
     @pytest.mark.parametrize(
-        "state", ['{"who": 1}', '{"live": 1}', '{"participants": {}}', '{"room": []}', "[]", "{"]
+        "state",
+        [
+            '{"who": 1}',
+            '{"live": 1}',
+            '{"live": ["nobody"]}',
+            '{"participants": {}}',
+            '{"participants": [{"attributes": {"a": 1}}]}',
+            '{"participants": [{"permission": 7}]}',
+            '{"room": []}',
+            '{"room": {"name": {}}}',
+            "[]",
+            "{",
+        ],
     )
     def test_a_state_that_is_none(self, rules, tmp_path, state):
         file = tmp_path / "state.json"
@@ -133,6 +145,26 @@ class TestExplain:
         done = explain(rules, EVENT, "--state", str(file))
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"error: {file}:")
+
+    @pytest.mark.parametrize("created_at", [1e20, -1e12, "2026-01-01T00:00:00Z", "NaN", None, 0])
+    def test_a_time_nobody_can_read(self, rules, created_at):
+        done = explain(rules, EVENT | {"created_at": created_at})
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "error: 'created_at' is a time in Unix seconds; --at takes others\n"
+
+    @pytest.mark.parametrize("at", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00+10:00", "now"])
+    def test_a_time_that_is_none(self, rules, at):
+        done = explain(rules, EVENT, "--at", at)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is not a time" in done.stderr
+
+    def test_a_track_of_somebody_who_is_known_by_identity(self, tmp_path):
+        source, state = tmp_path / "rules.yaml", tmp_path / "state.json"
+        source.write_text(RULES.replace("participant_joined", "track_published"))
+        state.write_text('{"participants": [{"identity": "ana", "kind": "SIP"}]}')
+        event = EVENT | {"event": "track_published", "participant": {"identity": "ana"}}
+        told = json.loads(explain(str(source), event, "--json", "--state", str(state)).stdout)
+        assert "loop_guard" not in {d["reason"] for d in told["decisions"]}
 
     def test_rules_that_do_not_load(self, tmp_path):
         done = explain(str(tmp_path / "missing.yaml"))
