@@ -74,8 +74,9 @@ class Event:
     def _of_room(self, in_room: str, in_info: str) -> str:
         if self.room is not None:
             return str(self.room.get(in_room, ""))
-        for info in (self.egress_info, self.ingress_info):
-            if info is not None and info.get(in_info):
+        ingress = self.ingress_info or {}
+        for info in (self.egress_info or {}, ingress, ingress.get("state") or {}):
+            if info.get(in_info):
                 return str(info[in_info])
         return ""
 

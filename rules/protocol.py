@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from rules.metadata import well_formed
@@ -108,7 +109,12 @@ _INGRESS_STATE_DEFAULTS: Final[Fields] = {
     "resource_id": "",
 }
 
-_SECRETS: Final = frozenset({"turnPassword", "turn_password", "streamKey", "stream_key"})
+_SECRETS: Final = frozenset(
+    """
+    turn_password stream_key password secret access_key session_token account_key credentials
+    """.split()  # noqa: SIM905 - as words in a sentence
+)
+"""Of a room, an ingress, and where an egress is stored to, should LiveKit ever send them."""
 
 _UNREAD: Final = frozenset({"enabledCodecs", "enabled_codecs", "capabilities"})
 """Long lists no rule reads; dropped so that they are not stored once for every event."""
@@ -231,7 +237,7 @@ def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         snake_case(key): _own(value) if key in _OPAQUE else _value(snake_case(key), value)
         for key, value in given.items()
-        if value is not None and key not in _SECRETS and key not in _UNREAD
+        if value is not None and snake_case(key) not in _SECRETS and key not in _UNREAD
     }
 
 
@@ -255,6 +261,7 @@ def _own(value: object) -> object:
     }
 
 
+@lru_cache(maxsize=2048)
 def snake_case(name: str) -> str:
     """A protobuf JSON name as the protocol has it: `emptyTimeout` is `empty_timeout`."""
     return _CAMEL.sub("_", name).lower()

@@ -25,6 +25,8 @@ HEALTHY_SECONDS: Final = 10.0
 KILL_SECONDS: Final = 5.0
 """How long the kernel may take to end a killed child before it is left to it."""
 _LOOK_SECONDS: Final = 0.02
+_NOT_TOLD: Final = 255
+"""The exit status of a process that is not our child."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +82,7 @@ class Child:
             status = self._process.poll()
             if status is None:
                 return
-            self._ended(status)
+            self._ended(status, _how(status) or self.program.last_words())
         if self._clock() >= self._next:
             self._start()
 
@@ -117,11 +119,15 @@ class Child:
             self._process = _Adopted(pid, self.program.running)
             return
         parent = os.getpid()
-        with contextlib.ExitStack() as opened:
-            log_file = (
-                opened.enter_context(self.program.log.open("ab")) if self.program.log else None
-            )
-            self._process = self._spawn(parent, log_file)
+        try:
+            with contextlib.ExitStack() as opened:
+                log_file = (
+                    opened.enter_context(self.program.log.open("ab")) if self.program.log else None
+                )
+                self._process = self._spawn(parent, log_file)
+        except OSError as error:  # no process or no file to be had just now
+            self._ended(None, str(error))
+            return
         log.info("child_started", child=self.program.name, pid=self.pid)
 
     def _spawn(self, parent: int, log_file: IO[bytes] | None) -> subprocess.Popen[bytes]:
@@ -135,10 +141,9 @@ class Child:
             preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - the supervisor has one thread
         )
 
-    def _ended(self, status: int) -> None:
+    def _ended(self, status: int | None, said: str) -> None:
         if self._clock() - self._began >= HEALTHY_SECONDS:
             self._wait = FIRST_WAIT
-        said = self.program.last_words()
         log.error(
             "child_ended",
             child=self.program.name,
@@ -152,6 +157,14 @@ class Child:
         self._wait = min(self._wait * 2, LONGEST_WAIT)
 
 
+def _how(status: int) -> str:
+    """What ended a process that did not end itself; its last words would tell of another day."""
+    if status >= 0:
+        return ""
+    name = signal.Signals(-status).name
+    return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+
+
 class _Adopted:
     """A process that is not our child: it runs for as long as it is found running."""
 
@@ -160,4 +173,4 @@ class _Adopted:
         self._running = running
 
     def poll(self) -> int | None:
-        return None if self._running() == self.pid else -1
+        return None if self._running() == self.pid else _NOT_TOLD

@@ -14,6 +14,9 @@ import structlog
 
 from workers.dispatch import Dispatch, State
 from workers.errors import ProviderError
+from workers.providers.base import CALL_SECONDS
+from workers.removal import Unwanted
+from workers.settle import RETRY_SECONDS, Stepped, later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 LOOKS: Final = (0.5, 1.0, 2.0, 3.0, 4.0, 4.0)
 """Seconds between looks. LiveKit takes up to 5 s to list a job whose agent is already there
 (livekit-server `pkg/agent/client.go`: it learns which workers there are once a minute)."""
+
+FAILED_SECONDS: Final = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,10 +47,11 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
     try:
         if record.agents_looks and await provider.room_sid(hold.room) is None:
             return replace(record, agents={}), ()  # listing a room that is gone takes 3 s
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await provider.dispatches(hold.room)
     except ProviderError as error:
         log.warning("identify_failed", room=hold.room, error=str(error))
-        return _another_look(record, tools), ()
+        return _put_off(record, tools), ()
     by_identity = {agent.identity: agent for agent in record.agents.values()}
     waiting = {d.dispatch_id: d for d in record.dispatches.values() if d.state is State.PENDING}
     met: list[Dispatch] = []
@@ -56,7 +62,44 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
     sids = {d.agent_sid for d in met}
     strangers = {sid: a for sid, a in record.agents.items() if sid not in sids}
     record = replace(record.with_dispatches(met), agents=strangers)
-    return (_another_look(record, tools) if waiting else replace(record, agents={})), met
+    record = _without_stragglers(record, listed, tools.queue.now())
+    return (_another_look(record, tools) if record.awaits_agents else _known(record)), met
+
+
+async def find(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Look whether an agent whose connection was ended for another one is in the room."""
+    try:
+        snapshot = await tools.providers[hold.server_id].snapshot(hold.room)
+    except ProviderError as error:
+        return Stepped(later(dispatch, str(error), tools))
+    for present in snapshot.participants:
+        if present["identity"] == dispatch.agent_identity:
+            return Stepped(dispatch.found(str(present["sid"])))
+    now = tools.queue.now()
+    return Stepped(dispatch.ended(State.ENDED, dispatch.reason or "unknown_reason", now))
+
+
+def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) -> Record:
+    """Send away agents that were on their way to the session before this one.
+
+    LiveKit lets them in by the room's name. They are told by what they are called, and by being in
+    nobody's job once every dispatch has told its own.
+    """
+    told = {job.identity for d in listed for job in d.jobs}
+    late = {s.agent: s for s in record.stragglers if s.until > now}
+    strays = {
+        sid: agent
+        for sid, agent in record.agents.items()
+        if agent.name in late and agent.identity not in told and agent.left_at is None
+    }
+    if not strays or not all(d.jobs for d in listed if d.agent):
+        return record
+    agents = {sid: agent for sid, agent in record.agents.items() if sid not in strays}
+    unwanted = (
+        Unwanted(late[agent.name].dispatch_id, now, now, (agent.identity,), deleted_at=now)
+        for agent in strays.values()
+    )
+    return replace(record, agents=agents, unwanted=(*record.unwanted, *unwanted))
 
 
 def _agent_of(dispatch: Listed, by_identity: dict[str, SeenAgent]) -> SeenAgent | None:
@@ -70,10 +113,23 @@ def _met(dispatch: Dispatch, agent: SeenAgent) -> Dispatch:
     return active.ended(State.ENDED, agent.left_because or "unknown_reason", agent.left_at)
 
 
+def _known(record: Record) -> Record:
+    """Nobody is waited for: who else is there is no concern of ours."""
+    return replace(record, agents={}, agents_looks=0)
+
+
+def _put_off(record: Record, tools: Tools) -> Record:
+    """A look that failed tells nothing and counts for nothing."""
+    now = tools.queue.now()
+    if all(now - agent.joined_at > RETRY_SECONDS for agent in record.agents.values()):
+        return _known(record)
+    return replace(record, agents_due=now + tools.spread(FAILED_SECONDS))
+
+
 def _another_look(record: Record, tools: Tools) -> Record:
     """Agents that match nothing yet may belong to a job not listed yet; look a few times."""
     looks = record.agents_looks
     if looks >= len(LOOKS):
-        return replace(record, agents={}, agents_looks=0)
+        return _known(record)
     due = tools.queue.now() + tools.spread(LOOKS[looks])
     return replace(record, agents_looks=looks + 1, agents_due=due)

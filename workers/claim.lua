@@ -13,7 +13,7 @@
 --       5 most events of each     6 most suspects       7 claimant
 --       8 how many answers the claimant has had
 -- Answers {now in ms, when the next room is due in ms or '', {room...}}; a room is
---   {room key, token, tries, record or '', {entry...}}.
+--   {room key, token, tries, record or '', {entry...}, how many entries there are}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -67,7 +67,8 @@ while #due > 0 and #rooms < most and offset < 16 * page do
       redis.call('ZADD', KEYS[1], until_, member)
       redis.call('HSET', KEYS[3], member, token)
       taken = taken + 1
-      rooms[#rooms + 1] = {member, token, tries, state[3] or '', events}
+      local waiting = redis.call('LLEN', inbox)
+      rooms[#rooms + 1] = {member, token, tries, state[3] or '', events, waiting}
     end
   end
   offset = offset + #due - taken -- those taken are no longer among the due

@@ -17,12 +17,14 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from redis.retry import Retry
 
 from workers.sentinels import Sentinels, database_of, parse_sentinels, port_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from workers.settings import Settings
 
 SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")
@@ -55,12 +57,19 @@ def connect(settings: Settings) -> redis.Redis:
     return redis.Redis.from_url(address, **options)
 
 
-def connect_async(settings: Settings) -> redis.asyncio.Redis:
-    """The same for an event loop, which can afford to wait out a short absence of the server."""
+def connect_async(
+    settings: Settings, restarted: Callable[[], None] = lambda: None
+) -> redis.asyncio.Redis:
+    """The same for an event loop, which can afford to wait out a short absence of the server.
+
+    `restarted` is called when a connection leads to another run of the server than the one before
+    did.
+    """
     options = {
         **_TIMEOUTS,
         "max_connections": _MOST_CONNECTIONS,
         "retry": AsyncRetry(ExponentialBackoff(cap=0.5, base=0.02), 3),
+        "redis_connect_func": _asking_for_the_run(restarted),
     }
     address = _address(settings)
     if isinstance(address, Path):
@@ -68,6 +77,27 @@ def connect_async(settings: Settings) -> redis.asyncio.Redis:
     if isinstance(address, Sentinels):
         return address.async_client(_TIMEOUTS, options)
     return redis.asyncio.Redis.from_url(address, **options)
+
+
+def _asking_for_the_run(
+    restarted: Callable[[], None],
+) -> Callable[[redis.asyncio.Connection], Awaitable[None]]:
+    """What to do with each new connection: greet the server, and ask which run of it this is."""
+    last = [b""]
+
+    async def greet(connection: redis.asyncio.Connection) -> None:
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        try:
+            told = bytes(await connection.read_response())
+        except ResponseError:  # managed servers may forbid it
+            return
+        run = told.partition(b"run_id:")[2].partition(b"\r\n")[0]
+        if last[0] not in (b"", run):
+            restarted()
+        last[0] = run
+
+    return greet
 
 
 def unreachable(settings: Settings, error: Exception) -> str:

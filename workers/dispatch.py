@@ -20,6 +20,8 @@ SID_ATTRIBUTE: Final = "lkd.room_sid"
 session it was meant."""
 
 
+RECONNECTION_SECONDS: Final = 10.0
+"""How long the webhook of an agent's next connection may take, before it is looked for."""
 LOOK_AGAIN_SECONDS: Final = 6.0
 """After this long a call of a worker that lost the room is over (a call takes 5 s at most)."""
 
@@ -48,6 +50,8 @@ class Step(StrEnum):
     """A call's outcome is unclear: look whether it was done."""
     LOOK_AGAIN = "look_again"
     """Another worker's call may have come late: look for a second one of ours and delete it."""
+    FIND_AGENT = "find_agent"
+    """Its agent's connection has ended for another one: look whether it is there."""
     NOTHING = "nothing"
 
 
@@ -130,6 +134,16 @@ class Dispatch:
             self, state=State.ACTIVE, agent_identity=identity, agent_sid=sid, joined_at=at
         )
 
+    def reconnecting(self, reason: str, now: float) -> Dispatch:
+        """Its agent's connection was ended for another one, which is heard of in a moment."""
+        step, due = Step.FIND_AGENT, now + RECONNECTION_SECONDS
+        return replace(self, agent_sid=None, reason=reason, step=step, due=due, failures=0)
+
+    def found(self, sid: str) -> Dispatch:
+        """Its agent is there, by a connection of this sid."""
+        step = Step.LOOK_AGAIN if self.doubtful else Step.NOTHING
+        return replace(self, agent_sid=sid, reason=None, step=step)
+
     def ended(self, state: State, reason: str, now: float) -> Dispatch:
         """It is over. A second look that is owed stays owed: a double would outlive it."""
         owed = self.step is Step.LOOK_AGAIN or self.doubtful
@@ -169,11 +183,14 @@ def planned(
     event: Event,
     *,
     room_sid: str,
+    event_at: float,
     rules_hash: str,
     now: float,
     called_by: str = "",
 ) -> Dispatch:
     """The dispatch that carries out a plan; `called_by` if its Create begins right now.
+
+    `event_at` is when its room was last known to be there.
 
     Its id follows from the claim and the event, so that an event decided anew after a lost answer
     makes the same dispatch and not a second one.
@@ -195,7 +212,7 @@ def planned(
         rules_hash=rules_hash,
         created_at=now,
         claim=plan.claim.key,
-        event_at=event.at,
+        event_at=event_at,
         due=now,
         called_at=now if called_by else None,
         called_by=called_by,

@@ -18,6 +18,7 @@ from workers.errors import Fenced
 from workers.record import Record
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from workers.scripts import ScriptRunner
@@ -27,6 +28,8 @@ SLOW_READING_SECONDS: Final = 0.1
 READING_SECONDS: Final = 10.0
 CLOCK_STEP_SECONDS: Final = 1.0
 """Readings differ by less than this for the time they took; by more, the clock was set."""
+CLOCKS_SECONDS: Final = 5.0
+"""How far the clock of LiveKit, which tells when an event was, may be ahead of Redis's."""
 EVENTS_EACH: Final = 16
 """Events taken with a room at most; the rest follow when it is claimed again."""
 
@@ -70,6 +73,8 @@ class Hold:
     record: Record = field(default_factory=Record)
     poisoned: str | None = field(default=None)
     """Id of the event being decided; what it raises counts against it."""
+    more: bool = False
+    """Whether the inbox holds more events than were taken."""
     not_before: float | None = field(default=None)
     """When to be due again at the earliest, Unix seconds, whatever the record says."""
 
@@ -137,14 +142,33 @@ class DueQueue:
     """
 
     def __init__(
-        self, runner: ScriptRunner, claimant: str, *, lease: float = LEASE_SECONDS
+        self,
+        runner: ScriptRunner,
+        claimant: str,
+        *,
+        lease: float = LEASE_SECONDS,
+        restarted: asyncio.Event | None = None,
     ) -> None:
-        """One for each loop; `claimant` is a name no other loop has, now or later."""
+        """One for each loop.
+
+        Args:
+            runner: of that loop.
+            claimant: a name no other loop has, now or later.
+            lease: seconds.
+            restarted: set when Redis is another one, or has started anew: it may have lost its last
+                second.
+        """
         self._runner = runner
         self._claimant = claimant
         self._claims = 0
         self._lease = lease
         self._clock = RedisClock()
+        self._restarted = restarted
+        self._may_have_forgotten = float("-inf")
+
+    def may_have_forgotten(self, event_at: float) -> bool:
+        """Whether Redis may have lost what was decided on an event of this time."""
+        return event_at <= self._may_have_forgotten
 
     def now(self) -> float:
         """Redis's clock, Unix seconds, as of the last claim; all hosts agree on it."""
@@ -169,6 +193,9 @@ class DueQueue:
         )
         self._claims += 1
         self._clock.set(int(now) / 1000, asked)
+        if self._restarted is not None and self._restarted.is_set():
+            self._restarted.clear()
+            self._may_have_forgotten = self.now() + CLOCKS_SECONDS
         holds = [
             Hold(
                 room_key=room_key.decode(),
@@ -177,8 +204,9 @@ class DueQueue:
                 stored=record,
                 entries=entries,
                 expires=asked + self._lease,
+                more=int(waiting) > len(entries),
             )
-            for room_key, token, tries, record, entries in rooms
+            for room_key, token, tries, record, entries, waiting in rooms
         ]
         return Claimed(holds, float(first) / 1000 - self.now() if first else None)
 
@@ -213,6 +241,15 @@ class DueQueue:
         if taken:
             hold.entries, hold.tries = hold.entries[1:], 1
         hold.expires = asked + self._lease
+
+    async def keep(self, hold: Hold, seconds: float) -> None:
+        """Renew a lease that would end before this many seconds are over.
+
+        Raises:
+            Fenced: another holds the room.
+        """
+        while hold.left < seconds:  # this process may sleep even in the renewal
+            await self.commit(hold, None)
 
     async def release(
         self, hold: Hold, *, retry_in: float | None = None, failed: bool = False

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.decision import Reason
 from rules.event import PARTIAL, Event, EventName
-from rules.session import Session, observe
+from rules.session import Session, agent_name, observe
 from workers.dispatch import Dispatch, State, Step
-from workers.record import TOMBSTONES, Record, SeenAgent
-from workers.removal import heard
+from workers.record import TOMBSTONES, Record, SeenAgent, Straggler
+from workers.removal import COMING_SECONDS, heard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from workers.providers.base import Snapshot
 
 
+_RECONNECTED: Final = frozenset({"duplicate_identity", "migration"})
+"""Why a connection ends when its participant has another one."""
 _AWAITED: Final = frozenset({State.REQUESTED, State.PENDING})
 
 
@@ -55,19 +57,20 @@ def apply(record: Record, event: Event, now: float, snapshot: Snapshot | None = 
     if record.session is not None and over_before and session.sid != record.session.sid:
         return Observed(record, event, session, ())  # of an earlier session: nothing here changes
     changed: list[Dispatch] = []
-    if not session.sid:
-        return Observed(record, event, session, ())  # an ingress without its room: nothing to keep
+    if not session.sid:  # an ingress without its room: nothing to keep, and nowhere to go
+        return Observed(record, event, replace(session, ended=True), ())
     if record.session is not None and session.sid != record.session.sid:
         record, over = _next_session(record, now)
         changed += over
-    record = replace(record, session=session)
+    if session is not record.session:
+        record = replace(record, session=session)
     if session.ended:
         over = [_over(d, now) for d in record.dispatches.values()]
-        record = replace(_end(record, over), agents={})
+        record = replace(_end(record, over, now), agents={})
         changed += over
     elif (event.participant or {}).get("kind") == "AGENT" and event.participant is not None:
-        record, left = _agent(_unwanted(record, event, now), event, event.participant)
-        changed += left
+        record, moved = _agent(_unwanted(record, event, now), event, event.participant, now)
+        changed += moved
     return Observed(record.with_dispatches(changed), event, session, tuple(changed))
 
 
@@ -84,15 +87,24 @@ def _next_session(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
     """The name has a new session though the last one's end was not heard of, or was."""
     over = [_over(d, now) for d in record.dispatches.values()]
     past = (*record.past, record.session.sid if record.session is not None else "")[-TOMBSTONES:]
-    record = _end(record, over)
+    record = _end(record, over, now)
     return replace(record, past=past, agents={}).with_sweep((), now), over
 
 
-def _end(record: Record, over: Iterable[Dispatch]) -> Record:
-    """Remember which calls may still land under this name although their session is over."""
+def _end(record: Record, over: Iterable[Dispatch], now: float) -> Record:
+    """Remember which calls may still land under this name although their session is over, and
+    which agents may still come.
+    """
     before = [record.dispatches[d.id] for d in over]
     in_flight = tuple(d.id for d in before if d.called_at is not None or _unsettled(d))
-    return replace(record, sweep=tuple(dict.fromkeys((*record.sweep, *in_flight))))
+    coming = tuple(
+        Straggler(d.agent, str(d.dispatch_id), now + COMING_SECONDS)
+        for d in before
+        if d.state is State.PENDING
+    )
+    stragglers = tuple(s for s in record.stragglers if s.until > now)
+    sweep = tuple(dict.fromkeys((*record.sweep, *in_flight)))
+    return replace(record, sweep=sweep, stragglers=(*stragglers, *coming))
 
 
 def _unsettled(dispatch: Dispatch) -> bool:
@@ -113,12 +125,23 @@ def _unwanted(record: Record, event: Event, now: float) -> Record:
     return replace(record, unwanted=heard(record.unwanted, identity, now, here=here))
 
 
-def _agent(record: Record, event: Event, participant: Fields) -> tuple[Record, list[Dispatch]]:
-    sid = str(participant["sid"])
+def _agent(
+    record: Record, event: Event, participant: Fields, now: float
+) -> tuple[Record, list[Dispatch]]:
+    sid, identity = str(participant["sid"]), str(participant["identity"])
     if event.name == EventName.PARTICIPANT_JOINED:
-        if not any(d.state in _AWAITED for d in record.dispatches.values()):
+        again = [
+            d.found(sid)
+            for d in record.dispatches.values()
+            if d.state is State.ACTIVE and d.agent_identity == identity
+        ]
+        if again:
+            return record, again
+        name = agent_name(participant)
+        is_late = any(s.agent == name and s.until > event.at for s in record.stragglers)
+        if not is_late and not any(d.state in _AWAITED for d in record.dispatches.values()):
             return record, []
-        seen = SeenAgent(sid, str(participant["identity"]), _joined_at(participant, event))
+        seen = SeenAgent(sid, identity, _joined_at(participant, event), name=name)
         if record.session is not None and sid in record.session.gone:  # its leaving came first
             seen = replace(seen, left_at=event.at, left_because="unknown_reason")
         agents = {**record.agents, sid: seen}
@@ -130,7 +153,9 @@ def _agent(record: Record, event: Event, participant: Fields) -> tuple[Record, l
         left = replace(record.agents[sid], left_at=event.at, left_because=because)
         return replace(record, agents={**record.agents, sid: left}), []
     gone = [
-        d.ended(State.ENDED, because, event.at)
+        d.reconnecting(because, now)
+        if because in _RECONNECTED
+        else d.ended(State.ENDED, because, event.at)
         for d in record.dispatches.values()
         if d.state is State.ACTIVE and d.agent_sid == sid
     ]

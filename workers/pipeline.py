@@ -20,8 +20,9 @@ import structlog
 from rules.decide import decide
 from rules.event import PARTIAL
 from workers import history, lifecycle
+from workers.calls import CALLS_EACH, late
 from workers.dispatch import Dispatch, planned
-from workers.effects import CALLS_EACH, carry_out, late
+from workers.effects import carry_out
 from workers.errors import NotYet, ProviderError
 from workers.inbox import event_of, split_entry
 
@@ -50,7 +51,8 @@ async def work(hold: Hold, tools: Tools) -> None:
     """
     while hold.entries:
         try:
-            await _one_event(hold, tools, hold.entries[0], last=len(hold.entries) == 1)
+            last = len(hold.entries) == 1 and not hold.more
+            await _one_event(hold, tools, hold.entries[0], last=last)
         except NotYet:  # what was decided before this event does not wait for it
             hold.poisoned = None
             await carry_out(hold, tools)
@@ -88,12 +90,14 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     decisions = decide(
         tools.ruleset, seen.event, seen.session, seen.record.live_claims, every_rule=False
     )
-    at_once = last and not late(seen.event.at, now)
+    event_at = seen.event.at if _tells_session(hold, event) else 0.0
+    at_once = last and not late(event_at, now)
     wanted = [
         planned(
             plan,
             seen.event,
             room_sid=seen.session.sid,
+            event_at=event_at,
             rules_hash=tools.ruleset.hash,
             now=now,
             # Marked as called in the same write that decides it, if the call follows at once.
@@ -113,7 +117,10 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     )
     changed: list[Dispatch] = [*seen.changed, *wanted]
     documents += [history.dispatch_document(d, tools.retention) for d in changed]
-    await tools.queue.commit(hold, seen.record.with_dispatches(wanted), documents, taken=event_id)
+    record = seen.record.with_dispatches(wanted)
+    # Most events of a large room change nothing of it: its record is not written for them.
+    kept = None if record is hold.record else record
+    await tools.queue.commit(hold, kept, documents, taken=event_id)
     history.tell_errors(seen.event, decisions)
     for dispatch in seen.changed:
         history.tell(dispatch)
@@ -140,6 +147,12 @@ async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:
             return await tools.providers[hold.server_id].snapshot(hold.room)
     except ProviderError as error:
         raise NotYet(str(error)) from error
+
+
+def _tells_session(hold: Hold, event: Event) -> bool:
+    """Whether an event is proof of its session being there: an egress may end hours after it."""
+    session = hold.record.session
+    return event.room is not None or (session is not None and session.sid == event.room_sid)
 
 
 def _knows(hold: Hold, event: Event) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rules.session import Session
 from workers.dispatch import Dispatch, State, Step
@@ -33,6 +33,18 @@ class SeenAgent:
     joined_at: float
     left_at: float | None = None
     left_because: str | None = None
+    name: str = ""
+    """Of the agent, as dispatches call it."""
+
+
+class Straggler(NamedTuple):
+    """An agent that was on its way when its session ended. It will come to the next one."""
+
+    agent: str
+    dispatch_id: str
+    """LiveKit's id of the dispatch that vanished with its room."""
+    until: float
+    """When it will not come any more, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class Record:
     agents_due: float = 0.0
     """When to list next because of `agents`."""
     agents_looks: int = 0
+    stragglers: tuple[Straggler, ...] = ()
     past: tuple[str, ...] = ()
     """Sids of sessions that are over, oldest first."""
     sweep: tuple[str, ...] = ()
@@ -77,8 +90,11 @@ class Record:
 
     @property
     def awaits_agents(self) -> bool:
-        """Whether an agent has come that may be one of ours that is waited for."""
-        return bool(self.agents) and any(d.state is State.PENDING for d in self.dispatches.values())
+        """Whether an agent has come that may be one of ours: waited for, or come too late."""
+        if any(d.state is State.PENDING for d in self.dispatches.values()):
+            return bool(self.agents)
+        late = {straggler.agent for straggler in self.stragglers}
+        return any(a.name in late and a.left_at is None for a in self.agents.values())
 
     @property
     def must_sweep(self) -> bool:
@@ -92,7 +108,10 @@ class Record:
 
     def with_dispatches(self, changed: Iterable[Dispatch]) -> Record:
         """The record with these dispatches new or changed; those that are over drop out."""
-        dispatches = {**self.dispatches, **{d.id: d for d in changed}}
+        more = {d.id: d for d in changed}
+        if not more:
+            return self
+        dispatches = {**self.dispatches, **more}
         return replace(self, dispatches={i: d for i, d in dispatches.items() if not d.settled})
 
     def with_sweep(self, more: Iterable[str], now: float) -> Record:
@@ -128,11 +147,12 @@ class Record:
                 "session": self.session.to_json() if self.session is not None else None,
                 "dispatches": [d.to_record() for d in self.dispatches.values()],
                 "agents": [
-                    [a.sid, a.identity, a.joined_at, a.left_at, a.left_because]
+                    [a.sid, a.identity, a.joined_at, a.left_at, a.left_because, a.name]
                     for a in self.agents.values()
                 ],
                 "agents_due": self.agents_due,
                 "agents_looks": self.agents_looks,
+                "stragglers": self.stragglers,
                 "past": self.past,
                 "sweep": self.sweep,
                 "sweep_due": self.sweep_due,
@@ -163,6 +183,7 @@ class Record:
             agents={a.sid: a for a in agents},
             agents_due=given.get("agents_due", 0.0),
             agents_looks=given.get("agents_looks", 0),
+            stragglers=tuple(Straggler(*s) for s in given.get("stragglers", ())),
             past=tuple(given.get("past", ())),
             sweep=tuple(given.get("sweep", ())),
             sweep_due=given.get("sweep_due", 0.0),

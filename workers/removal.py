@@ -17,7 +17,7 @@ import structlog
 from workers.errors import NotFound, ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from workers.providers.base import Listed, Provider
 
@@ -30,6 +30,11 @@ COMING_SECONDS: Final = 60.0
 """How long an agent may still be on its way: a worker may have to start a process for it."""
 RETRY_SECONDS: Final = 300.0
 LONGEST_PAUSE_SECONDS: Final = 15.0
+CLOCKS_SECONDS: Final = 5.0
+"""How far LiveKit's clock and ours may be apart."""
+AT_ONCE: Final = 16
+_BY_JOB: Final = "agent-AJ_"
+"""How an identity begins that an agent has not chosen: its job's id follows, nobody shares it."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,23 +81,41 @@ def heard(
     )
 
 
+async def _nothing() -> None:
+    """Keep nothing: there is no lease."""
+
+
 async def look(
-    these: Iterable[Unwanted], room: str, provider: Provider, now: float
+    these: Sequence[Unwanted],
+    room: str,
+    provider: Provider,
+    now: float,
+    *,
+    keep: Callable[[], Awaitable[None]] = _nothing,
 ) -> tuple[Unwanted, ...]:
     """Look after those that are due, and do what can be done now.
+
+    Args:
+        these: what is unwanted in the room.
+        room: its name.
+        provider: who is asked.
+        now: Unix seconds.
+        keep: called before each request but the first, to keep the room for as long.
 
     Returns:
         All that are not seen to yet, each with the time of its next look.
     """
-    waiting = [each for each in these if each.due > now]
-    due = [each for each in these if each.due <= now]
+    due = [each for each in these if each.due <= now][:AT_ONCE]
+    waiting = [each for each in these if each not in due]
     try:
         is_there = await provider.room_sid(room) is not None  # listing one that is gone takes 3 s
+        await keep()
         listed = {d.id: d for d in await provider.dispatches(room)} if is_there else {}
+        await keep()
     except ProviderError as error:
         after = [_retried(each, room, error, now) for each in due]
     else:
-        after = [await _seen_to(each, listed, room, provider, now) for each in due]
+        after = await asyncio.gather(*(_seen_to(each, listed, room, provider, now) for each in due))
     return (*waiting, *(each for each in after if each is not None))
 
 
@@ -112,8 +135,9 @@ async def _seen_to(
     this = _with_identities(this, listed)
     try:
         if this.deleted_at is not None:
-            for identity in _own_identities(this, listed):
-                await _remove(identity, room, provider)
+            for identity in this.identities:
+                if not _may_be_wanted(identity, this, listed, now):
+                    await _remove(identity, room, provider)
         elif this.dispatch_id not in listed:
             this = replace(this, deleted_at=now)
         elif this.identities or now - this.since >= JOB_SECONDS:
@@ -140,10 +164,16 @@ def _with_identities(this: Unwanted, listed: Mapping[str, Listed]) -> Unwanted:
     return replace(this, identities=tuple(dict.fromkeys((*this.identities, *told))))
 
 
-def _own_identities(this: Unwanted, listed: Mapping[str, Listed]) -> Iterable[str]:
-    """An agent may choose its identity, and one that is wanted may have the same."""
-    wanted = {job.identity for d in listed.values() if d.id != this.dispatch_id for job in d.jobs}
-    return [identity for identity in this.identities if identity not in wanted]
+def _may_be_wanted(identity: str, this: Unwanted, listed: Mapping[str, Listed], now: float) -> bool:
+    """Whether another dispatch's agent has this identity, or may have: an agent may choose it."""
+    if identity.startswith(_BY_JOB):
+        return False
+    others = [d for d in listed.values() if d.id != this.dispatch_id and d.agent]
+    return any(
+        identity in {job.identity for job in d.jobs}
+        or (not d.jobs and now - d.created_at < JOB_SECONDS + CLOCKS_SECONDS)
+        for d in others
+    )
 
 
 async def _delete(dispatch_id: str, room: str, provider: Provider) -> None:

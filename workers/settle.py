@@ -16,7 +16,7 @@ import structlog
 from rules.decision import Reason
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
-from workers.providers.base import EXECUTION_SECONDS, Order
+from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, Order
 from workers.removal import see_gone
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ BACKOFF_SECONDS: Final = 0.25
 LONGEST_BACKOFF_SECONDS: Final = 15.0
 CLOCKS_SECONDS: Final = 5.0
 """How far LiveKit's clock and Redis's may be apart."""
-SWEEP_SECONDS: Final = 60.0
+SWEEP_SECONDS: Final = 300.0
 """How long a sweep is tried when LiveKit does not answer."""
 
 log = structlog.get_logger(__name__)
@@ -81,7 +81,12 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         gate.unclear = 0
         return Stepped(dispatch.ended(State.FAILED, str(error), tools.queue.now()))
     gate.unclear = 0
-    return _echoed(dispatch, answer, hold, tools)
+    gate.keeps_attributes = answer.attributes.get(ID_ATTRIBUTE) == dispatch.id
+    if not gate.keeps_attributes:
+        log.warning(
+            "attributes_ignored", room=dispatch.room, hint="LiveKit 1.12 or later keeps them"
+        )
+    return _echoed(dispatch, answer, tools)
 
 
 async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -89,14 +94,10 @@ async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     try:
         found = _ours(dispatch, await _listed(hold, tools), hold, tools)
     except ProviderError as error:
-        return Stepped(_later(dispatch, str(error), tools))
+        return Stepped(later(dispatch, str(error), tools))
     if not found:
         return Stepped(_again(dispatch, dispatch.reason or "it was not created", tools))
-    first, *doubles = found
-    adopted, unwanted = _echoed(dispatch, first, hold, tools)
-    if adopted.state is State.PENDING:
-        adopted = replace(adopted, accepted_at=first.created_at)
-    return Stepped(adopted, (*unwanted, *(double.id for double in doubles)))
+    return _adopted(dispatch, found, tools)
 
 
 async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -108,16 +109,18 @@ async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     try:
         listed = await _listed(hold, tools)
     except ProviderError as error:
-        return Stepped(_later(dispatch, str(error), tools))
-    marked = [d.id for d in listed if d.attributes.get(ID_ATTRIBUTE) == dispatch.id]
+        return Stepped(later(dispatch, str(error), tools))
+    marked = [d.id for d in listed if _is_marked(d, dispatch)]
     doubles = tuple(i for i in marked if i != dispatch.dispatch_id)
     return Stepped(replace(dispatch, step=Step.NOTHING, doubtful=False), doubles)
 
 
 async def in_session(
     dispatches: Sequence[Dispatch], doubtful: Sequence[Dispatch], hold: Hold, tools: Tools
-) -> list[Dispatch]:
-    """Look whether the room still has the session these are for.
+) -> list[Stepped]:
+    """Look whether the room still has the session these are for, and what was made for them before.
+
+    Redis may have forgotten a call that was made: what it has decided again has the same id.
 
     Args:
         dispatches: all that are due; what the look shows counts for each.
@@ -130,14 +133,21 @@ async def in_session(
     """
     try:
         sid = await tools.providers[hold.server_id].room_sid(hold.room)
+        creates = [d for d in doubtful if d.step is Step.CREATE and d.room_sid == sid]
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
+        listed = await _listed(hold, tools) if creates else ()
     except ProviderError as error:
-        return [_later(d, str(error), tools) for d in doubtful]
+        return [Stepped(later(replace(d, called_at=None), str(error), tools)) for d in doubtful]
     now = tools.queue.now()
     lost = [d for d in dispatches if d.room_sid != sid]
+    made = {d.id: [each for each in listed if _is_marked(each, d)] for d in creates}
     unclear = [d.id for d in lost if d.step is not Step.CREATE or d.doubtful]
     if unclear:  # a call may have made or met another session of the name
         hold.record = hold.record.with_sweep(unclear, now)
-    return [d.dropped(Reason.ROOM_ENDED.value, now) for d in lost]
+    return [
+        *(Stepped(d.dropped(Reason.ROOM_ENDED.value, now)) for d in lost),
+        *(_adopted(d, made[d.id], tools) for d in creates if made[d.id]),
+    ]
 
 
 async def sweep(hold: Hold, tools: Tools) -> Record:
@@ -148,6 +158,7 @@ async def sweep(hold: Hold, tools: Tools) -> Record:
     record = hold.record
     try:
         sid = await tools.providers[hold.server_id].room_sid(hold.room)
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await _listed(hold, tools) if sid is not None else []
         enough = EXECUTION_SECONDS
     except ProviderError as error:
@@ -179,7 +190,9 @@ async def withdraw(results: Iterable[Stepped], hold: Hold, tools: Tools) -> None
         if made.dispatch_id is not None
         and not _is_wanted(made, current.dispatches.get(made.id), hold)
     ]
-    await see_gone(ids, hold.room, tools.providers[hold.server_id], tools.queue.now)
+    if ids:
+        gone = see_gone(ids, hold.room, tools.providers[hold.server_id], tools.queue.now)
+        tools.errands.start(gone)
 
 
 def _is_wanted(made: Dispatch, kept: Dispatch | None, hold: Hold) -> bool:
@@ -191,7 +204,16 @@ def _is_wanted(made: Dispatch, kept: Dispatch | None, hold: Hold) -> bool:
     return kept.dispatch_id == made.dispatch_id
 
 
-def _echoed(dispatch: Dispatch, answer: Listed, hold: Hold, tools: Tools) -> Stepped:
+def _adopted(dispatch: Dispatch, found: Sequence[Listed], tools: Tools) -> Stepped:
+    """Take the oldest of what was made for a dispatch; the others must go."""
+    first, *doubles = found
+    adopted, unwanted = _echoed(dispatch, first, tools)
+    if adopted.state is State.PENDING:
+        adopted = replace(adopted, accepted_at=first.created_at)
+    return Stepped(adopted, (*unwanted, *(double.id for double in doubles)))
+
+
+def _echoed(dispatch: Dispatch, answer: Listed, tools: Tools) -> Stepped:
     """Check that the server took what it was told: up to 1.11 it drops what it does not know."""
     now = tools.queue.now()
     if answer.deployment != dispatch.deployment:
@@ -200,12 +222,6 @@ def _echoed(dispatch: Dispatch, answer: Listed, hold: Hold, tools: Tools) -> Ste
             f" {answer.deployment!r}); it needs version 1.12 or later"
         )
         return Stepped(dispatch.ended(State.FAILED, reason, now), (answer.id,))
-    gate = tools.gates[hold.server_id]
-    gate.keeps_attributes = answer.attributes.get(ID_ATTRIBUTE) == dispatch.id
-    if not gate.keeps_attributes:
-        log.warning(
-            "attributes_ignored", room=dispatch.room, hint="LiveKit 1.12 or later keeps them"
-        )
     return Stepped(dispatch.accepted(answer.id, now))
 
 
@@ -216,17 +232,17 @@ def _ours(dispatch: Dispatch, listed: Iterable[Listed], hold: Hold, tools: Tools
     twins in this room that are unclear too, and never what another dispatch is known by.
     """
     listed = sorted(listed, key=lambda d: d.created_at)
-    marked = [d for d in listed if d.attributes.get(ID_ATTRIBUTE) == dispatch.id]
-    if marked or tools.gates[hold.server_id].keeps_attributes:
+    marked = [d for d in listed if _is_marked(d, dispatch)]
+    if marked or tools.gates[hold.server_id].keeps_attributes or any(d.attributes for d in listed):
         return marked
     siblings = hold.record.dispatches.values()
     known = {d.dispatch_id for d in siblings}
     like = [
         d
         for d in listed
-        if not d.attributes
-        and d.id not in known
+        if d.id not in known
         and _looks(d) == _looks(dispatch)
+        and d.deployment in ("", dispatch.deployment)  # it drops deployments too
         and d.created_at >= dispatch.created_at - CLOCKS_SECONDS
     ]
     twins = sorted(
@@ -236,8 +252,12 @@ def _ours(dispatch: Dispatch, listed: Iterable[Listed], hold: Hold, tools: Tools
     return like[place : place + 1]
 
 
-def _looks(dispatch: Dispatch | Listed) -> tuple[str, str, str]:
-    return dispatch.agent, dispatch.deployment, dispatch.metadata
+def _is_marked(listed: Listed, dispatch: Dispatch) -> bool:
+    return listed.attributes.get(ID_ATTRIBUTE) == dispatch.id
+
+
+def _looks(dispatch: Dispatch | Listed) -> tuple[str, str]:
+    return dispatch.agent, dispatch.metadata
 
 
 async def _listed(hold: Hold, tools: Tools) -> Sequence[Listed]:
@@ -246,10 +266,10 @@ async def _listed(hold: Hold, tools: Tools) -> Sequence[Listed]:
 
 def _again(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
     """It was not done: create it anew after a while, as long as that makes sense."""
-    return _later(replace(dispatch, step=Step.CREATE, called_at=None), reason, tools)
+    return later(replace(dispatch, step=Step.CREATE, called_at=None), reason, tools)
 
 
-def _later(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
+def later(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
     """The same step again after a while, for as long as that makes sense."""
     now = tools.queue.now()
     began = dispatch.ended_at or dispatch.accepted_at or dispatch.created_at

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from rules.ruleset import Ruleset
     from workers.inbox import DueQueue
     from workers.providers.base import Provider
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -47,6 +53,30 @@ class Gate:
         return float(0.25 * 2 ** min(self.unclear, 4))
 
 
+class Errands:
+    """Tasks that belong to no room; they end with the loop."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, errand: Coroutine[None, None, None]) -> None:
+        """Let it run beside everything else."""
+        task = asyncio.create_task(errand)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def aclose(self) -> None:
+        """End those that still run."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("errand_failed", exc_info=task.exception())
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Shared by all rooms of one worker's loop."""
@@ -59,6 +89,7 @@ class Tools:
     """By server id."""
     retention: int
     """Seconds history is kept."""
+    errands: Errands = field(default_factory=Errands)
     chance: Callable[[], float] = field(default=lambda: 0.5)
     """A random number from 0 to 1."""
 

@@ -7,6 +7,7 @@ the work on an event.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import threading
@@ -22,9 +23,10 @@ from rq.serializers import JSONSerializer
 
 from rules.loader import load
 from workers import keys, wake
+from workers.calls import CALLS_EACH
 from workers.connection import connect, connect_async
 from workers.drain import Drain, DrainThread
-from workers.effects import CALLS_EACH
+from workers.errors import ProviderError
 from workers.inbox import DueQueue
 from workers.providers.livekit import LiveKit
 from workers.scripts import ScriptRunner
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from rules.ruleset import Ruleset
+    from workers.providers.base import Provider
+    from workers.servers import Server
     from workers.settings import Settings
 
 CONCURRENCY: Final = 64
@@ -117,22 +121,44 @@ def _serve_wake_ups(settings: Settings, stopping: threading.Event) -> None:
         stopping.wait(away)
 
 
+async def _greet(server: Server, provider: Provider) -> None:
+    """Call a server once, so that a wrong address or key is heard of before the first caller is."""
+    try:
+        await provider.room_sid("livekit-dispatcher")
+    except ProviderError as error:
+        log.warning("livekit_not_reached", url=server.url, key=server.api_key, error=str(error))
+    else:
+        log.info("livekit_reached", url=server.url)
+
+
+def share_of(concurrency: int, servers: int) -> int:
+    """How many rooms may have calls to one of several servers: all but one of them may hang, and
+    the last must still find places.
+    """
+    return concurrency if servers == 1 else max(1, concurrency * 3 // 4 // (servers - 1))
+
+
 async def open_drain(
     settings: Settings, ruleset: Ruleset, concurrency: int
 ) -> tuple[Drain, Callable[[], Awaitable[None]]]:
     """Make a worker's loop, on the loop it will run on; also how to close what it uses."""
-    client: redis.asyncio.Redis = connect_async(settings)
-    share = concurrency if len(settings.servers) == 1 else max(1, concurrency * 3 // 4)
+    restarted = asyncio.Event()
+    client: redis.asyncio.Redis = connect_async(settings, restarted.set)
+    concurrency = max(concurrency, 2 * len(settings.servers))
     tools = Tools(
-        queue=DueQueue(ScriptRunner(client), claimant=uuid.uuid4().hex[:12]),
+        queue=DueQueue(ScriptRunner(client), claimant=uuid.uuid4().hex[:12], restarted=restarted),
         ruleset=ruleset,
         providers={s.id: LiveKit(s, calls=concurrency * CALLS_EACH) for s in settings.servers},
-        gates={s.id: Gate(share) for s in settings.servers},
+        gates={s.id: Gate(share_of(concurrency, len(settings.servers))) for s in settings.servers},
         retention=max(1, int(settings.retention.total_seconds())),
         chance=random.random,
     )
 
+    for server in settings.servers:
+        tools.errands.start(_greet(server, tools.providers[server.id]))
+
     async def close() -> None:
+        await tools.errands.aclose()
         for provider in tools.providers.values():
             await provider.aclose()
         await client.aclose()

@@ -30,7 +30,9 @@ class FaultName(StrEnum):
     HANG_AFTER_WORK = "hang_after_work"
     """Does the work, never answers."""
     OLD_SERVER = "old_server"
-    """Drops `deployment` and `attributes` without a word, as servers up to 1.11 do."""
+    """Drops `deployment` and `attributes` without a word, as servers up to 1.11 do. It is a nature
+    and no accident: calls meet other faults beside it.
+    """
     TOO_MANY = "too_many"
     """429 with `Retry-After: <seconds>`, nothing done."""
     UNAUTHORIZED = "unauthorized"

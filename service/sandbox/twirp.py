@@ -35,9 +35,7 @@ _BEFORE_WORK: Final = frozenset(
 _AFTER_WORK: Final = frozenset(
     {FaultName.UNAVAILABLE_AFTER_WORK, FaultName.CUT, FaultName.HANG_AFTER_WORK}
 )
-_OF_CALLS: Final = (
-    _BEFORE_WORK | _AFTER_WORK | {FaultName.SLOW, FaultName.LATE, FaultName.OLD_SERVER}
-)
+_OF_CALLS: Final = _BEFORE_WORK | _AFTER_WORK | {FaultName.SLOW, FaultName.LATE}
 _JSON: Final = "application/json"
 _PROTOBUF: Final = "application/protobuf"
 
@@ -121,7 +119,7 @@ class Twirp:
     ) -> web.StreamResponse:
         if fault is not None and fault.name is FaultName.LATE:
             await self._pauses.sleep(fault.seconds)
-        if fault is not None and fault.name is FaultName.OLD_SERVER:
+        if self._faults.on(FaultName.OLD_SERVER, call.room):
             asked = _without_what_is_new(asked)
         try:
             answer = await method.run(asked)

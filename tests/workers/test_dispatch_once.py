@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rules.event import read_event
 from tests.waiting import eventually
-from workers.effects import CALLS_EACH
+from workers.calls import CALLS_EACH
 from workers.intake import Intake
 
 if TYPE_CHECKING:

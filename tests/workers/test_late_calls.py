@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rules.decision import Claim, Once, Plan
 from rules.event import Event, read_event
+from rules.files import RuleFile
+from rules.loader import load_files
 from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
+from workers.calls import make_calls
+from workers.connection import connect_async
+from workers.dispatch import planned
+from workers.inbox import EVENTS_EACH, DueQueue
 from workers.intake import Intake
+from workers.providers.livekit import LiveKit
+from workers.record import Record
+from workers.scripts import ScriptRunner
+from workers.tools import Gate, Tools
 
 if TYPE_CHECKING:
+    from rules.ruleset import Ruleset
     from service.sandbox import Sandbox
     from tests.workers.conftest import House
 
@@ -98,7 +111,8 @@ def test_a_join_that_comes_after_room_finished_is_refused_without_a_look(
     offer(house, event)
     eventually(lambda: decided(house, event))
     assert not house.dispatches()
-    assert not sandbox.calls.of()
+    assert {call.method for call in sandbox.calls.of()} <= {"ListRooms"}
+    assert "support-1" not in str(sandbox.calls.of())
 
 
 def test_a_late_join_in_a_room_that_is_still_there_gets_its_agent(
@@ -114,6 +128,100 @@ def test_a_late_join_in_a_room_that_is_still_there_gets_its_agent(
     eventually(lambda: house.dispatches(state="active"))
     methods = [call.method for call in sandbox.calls.of()]
     assert methods.index("ListRooms") < methods.index("CreateDispatch")
+
+
+def test_an_egress_that_ends_after_its_room_opens_no_room(house: House, sandbox: Sandbox) -> None:
+    house.rules.write_text(GREET.replace("participant_joined", "egress_ended"))
+    house.start_worker()
+    info = {"egressId": "EG_1", "roomName": "gone", "roomId": "RM_old"}
+    event = read_event(
+        {"event": "egress_ended", "id": "EV_e", "createdAt": int(time.time()), "egressInfo": info},
+        project="devkey",
+    )
+    offer(house, event)
+    [dispatch] = eventually(lambda: house.dispatches(state="failed"))
+    assert dispatch["reason"] == "room_ended"
+    assert not sandbox.calls.of("CreateDispatch")
+
+
+def test_an_ingress_counts_for_the_session_of_its_room(house: House, sandbox: Sandbox) -> None:
+    house.rules.write_text(
+        GREET.replace("participant_joined", "[ingress_started, participant_joined]")
+    )
+    house.start_worker()
+    sandbox.create_room("studio")
+    sid = sandbox.rooms.open["studio"].info.sid
+    for number, state in enumerate(({"roomId": sid}, {})):
+        info = {"ingressId": "IN_1", "roomName": "studio", "state": state}
+        offer(
+            house,
+            read_event(
+                {"event": "ingress_started", "id": f"EV_{number}", "createdAt": int(time.time()),
+                 "ingressInfo": info},
+                project="devkey",
+            ),
+        )  # fmt: skip
+    sandbox.join("studio", "ana")
+    eventually(lambda: house.dispatches(state="active"))
+    assert [d["room_sid"] for d in house.dispatches()] == [sid]
+    assert len(explicit(sandbox, "studio")) == 1
+
+
+def test_a_room_that_has_ended_by_a_later_event_in_its_inbox_gets_nothing(
+    house: House, sandbox: Sandbox
+) -> None:
+    house.rules.write_text(GREET)
+    sandbox.fault("webhooks_lost")
+    people = [f"caller-{n}" for n in range(EVENTS_EACH)]
+    for person in people:
+        sandbox.join("support-1", person)
+    events = [the_join(sandbox, "support-1", person) for person in people]
+    room = dict(events[0].room or {})
+    sandbox.delete_room("support-1")
+    finished = read_event(
+        {"event": "room_finished", "id": "EV_end", "createdAt": int(time.time()), "room": room},
+        project="devkey",
+    )
+    for event in (*events, finished):
+        offer(house, event)
+    house.start_worker()
+    eventually(lambda: house.dispatches(state="failed"))
+    assert not sandbox.calls.of("CreateDispatch")
+
+
+def test_a_call_that_was_marked_and_then_slept_through_looks_first(
+    house: House, sandbox: Sandbox
+) -> None:
+    """The mark says it is called at once; the process, or Redis, slept before it was."""
+    sandbox.fault("webhooks_lost")
+    sandbox.join("support-1", "ana")
+    event = the_join(sandbox, "support-1", "ana")
+    sandbox.delete_room("support-1")
+    server = house.settings.servers[0]
+    Intake(house.redis).accept(server.id, event)
+
+    async def wake_up() -> None:
+        client = connect_async(house.settings)
+        queue = DueQueue(ScriptRunner(client), "sleeper")
+        provider = LiveKit(server, calls=4)
+        tools = Tools(queue, load_nothing(), {server.id: provider}, {server.id: Gate(4)}, 60)
+        [hold] = (await queue.claim(most=1)).holds
+        plan = Plan(Claim("greet", "0", Once.ROOM, "support-1"), "greeter", "", "")
+        slept = planned(
+            plan, event, room_sid=event.room_sid, event_at=event.at - 10, rules_hash="", now=0.0,
+            called_by=hold.token,
+        )  # fmt: skip
+        await queue.commit(hold, Record().with_dispatches([slept]), taken=event.id)
+        await make_calls(hold, tools)
+        await provider.aclose()
+        await client.aclose()
+
+    asyncio.run(wake_up())
+    assert [call.method for call in sandbox.calls.of()] == ["ListRooms"]
+
+
+def load_nothing() -> Ruleset:
+    return load_files([RuleFile("none.yaml", "version: 1\nrules: []")])
 
 
 def test_a_call_that_lands_in_the_next_session_is_taken_back(

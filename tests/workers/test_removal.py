@@ -11,8 +11,10 @@ from livekit import api
 
 from service.sandbox import Sandbox, Worker, running
 from tests.waiting import eventually
-from tests.workers.conftest import explicit
+from tests.workers.conftest import GREET, explicit
+from workers import keys
 from workers.errors import Unclear
+from workers.providers.base import CALL_SECONDS, Job, Listed
 from workers.providers.livekit import LiveKit
 from workers.record import Record
 from workers.removal import COMING_SECONDS, Unwanted, heard, look, see_gone, unwanted
@@ -20,6 +22,8 @@ from workers.servers import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.workers.conftest import House
 
 QUICK = {"accept_delay": 0.02, "join_delay": 0.02}
 
@@ -162,3 +166,57 @@ def test_a_record_keeps_what_is_unwanted_and_is_due_for_it() -> None:
     assert record.due == 100.0
     assert Record.from_json(record.to_json()) == record
     assert not record.over
+
+
+def test_many_that_hang_are_seen_to_side_by_side(livekit: Sandbox) -> None:
+    livekit.add_worker(Worker("greeter", **QUICK))
+    livekit.join("support-1", "ana")
+    ids = [dispatch(livekit) for _ in range(4)]
+    eventually(lambda: all(d.state.jobs for d in explicit(livekit, "support-1")))
+    livekit.fault("hang", "DeleteDispatch")
+    began = time.monotonic()
+    these = looked(livekit, unwanted(ids, now=100.0), now=100.0)
+    assert time.monotonic() - began < 2 * CALL_SECONDS
+    assert len(these) == 4
+    assert all(each.due > 100.0 and each.identities for each in these)
+
+
+class Listing:
+    """A room where a dispatch is listed whose job is not told yet."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.removed: list[str] = []
+        self.wanted = Listed("AD_2", "greeter", "", "", {}, 101.0, jobs)
+
+    async def room_sid(self, _: str) -> str:
+        return "RM_2"
+
+    async def dispatches(self, _: str) -> list[Listed]:
+        return [self.wanted]
+
+    async def remove(self, _: str, identity: str) -> None:
+        self.removed.append(identity)
+
+
+@pytest.mark.parametrize(
+    ("identity", "now", "removed"),
+    [("the-greeter", 102.0, []), ("the-greeter", 120.0, ["the-greeter"]),
+     ("agent-AJ_1", 102.0, ["agent-AJ_1"])],
+)  # fmt: skip
+def test_an_identity_that_may_be_that_of_a_wanted_agent_waits(
+    identity: str, now: float, removed: list[str]
+) -> None:
+    """An agent may choose its identity; LiveKit lists its job up to 5 s late."""
+    these = (Unwanted("AD_1", 100.0, 102.0, (identity,), deleted_at=101.0),)
+    listing = Listing()
+    asyncio.run(look(heard(these, identity, 102.0, here=True), "support-1", listing, now))
+    assert listing.removed == removed
+
+
+def test_in_a_room_of_no_server_nothing_is_due_for_ever(house: House) -> None:
+    house.rules.write_text(GREET)
+    room = keys.room_key("0123456789", "support-1")
+    house.redis.hset(keys.ROOM + room, "record", Record().with_unwanted(["AD_1"], 1.0).to_json())
+    house.redis.zadd(keys.DUE, {room: 1})
+    house.start_worker()
+    eventually(lambda: house.redis.zscore(keys.DUE, room) is None)

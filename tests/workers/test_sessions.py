@@ -41,7 +41,9 @@ def after(*events: Event, record: Record | None = None) -> Record:
 def dispatched(record: Record, **fields: object) -> Record:
     claim = Claim("greet", "0", Once.ROOM, "support-1")
     plan = Plan(claim=claim, agent="greeter", deployment="", metadata="")
-    made = planned(plan, joined("ana", "PA_1"), room_sid="RM_1", rules_hash="h", now=NOW)
+    made = planned(
+        plan, joined("ana", "PA_1"), room_sid="RM_1", event_at=NOW, rules_hash="h", now=NOW
+    )
     return record.with_dispatches([replace(made, **fields)])
 
 
@@ -168,3 +170,46 @@ def test_an_agent_that_failed_to_come_before_the_room_closed_is_no_success() -> 
     record = dispatched(after(joined("ana", "PA_1")), state=State.PENDING, step=Step.NOTHING)
     seen = lifecycle.apply(record, event("room_finished"), NOW)
     assert [(d.state, d.reason) for d in seen.changed] == [(State.FAILED, "room_ended")]
+
+
+def present_agent() -> Record:
+    record = after(joined("ana", "PA_1"), joined("agent-1", "PA_A", "AGENT"))
+    return dispatched(
+        record, state=State.ACTIVE, agent_sid="PA_A", agent_identity="agent-1", step=Step.NOTHING
+    )
+
+
+def replaced(sid: str) -> Event:
+    participant = {
+        "sid": sid, "identity": "agent-1", "kind": "AGENT", "disconnectReason": "DUPLICATE_IDENTITY"
+    }  # fmt: skip
+    return event("participant_left", participant=participant)
+
+
+def test_an_agent_that_connects_anew_keeps_its_dispatch() -> None:
+    gone = after(replaced("PA_A"), record=present_agent())
+    assert (only(gone).state, only(gone).step) == (State.ACTIVE, Step.FIND_AGENT)
+    back = only(after(joined("agent-1", "PA_B", "AGENT"), record=gone))
+    assert (back.state, back.step, back.agent_sid) == (State.ACTIVE, Step.NOTHING, "PA_B")
+
+
+def test_so_it_does_when_its_old_connection_is_heard_to_end_last() -> None:
+    record = after(joined("agent-1", "PA_B", "AGENT"), replaced("PA_A"), record=present_agent())
+    back = only(record)
+    assert (back.state, back.step, back.agent_sid) == (State.ACTIVE, Step.NOTHING, "PA_B")
+
+
+def test_a_record_keeps_who_was_on_the_way_when_its_session_ended() -> None:
+    record = dispatched(after(joined("ana", "PA_1")), state=State.PENDING, dispatch_id="AD_1")
+    record = after(
+        event("room_finished"), event("room_started", "RM_2", created=1000), record=record
+    )
+    late = event(
+        "participant_joined", "RM_2", created=1000,
+        participant={"sid": "PA_9", "identity": "agent-9", "kind": "AGENT",
+                     "attributes": {"lk.agent_name": "greeter"}},
+    )  # fmt: skip
+    record = after(late, record=record)
+    assert [s.agent for s in record.stragglers] == ["greeter"]
+    assert record.awaits_agents
+    assert Record.from_json(record.to_json()) == record

@@ -84,6 +84,20 @@ def test_an_old_server_never_sends_stagings_calls_to_production(
     assert len(sandbox.agents.workers[0].jobs) == 1, "production's agent came, and went again"
 
 
+def test_what_an_old_server_made_of_a_call_whose_answer_was_lost_is_found_and_deleted(
+    house: House, sandbox: Sandbox
+) -> None:
+    house.rules.write_text(STAGING)
+    house.start_worker()
+    sandbox.fault("old_server")
+    sandbox.fault("cut", "CreateDispatch", times=1)
+    sandbox.join("support-1", "ana")
+    eventually(lambda: house.dispatches(state="failed"), timeout=20)
+    eventually(lambda: not explicit(sandbox, "support-1"))
+    eventually(lambda: set(sandbox.rooms.open["support-1"].participants) == {"ana"})
+    assert len(sandbox.calls.of("CreateDispatch")) == 1
+
+
 def test_an_old_server_without_deployments_works(house: House, sandbox: Sandbox) -> None:
     house.rules.write_text(GREET)
     house.start_worker()

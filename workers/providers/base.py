@@ -61,7 +61,8 @@ class Provider(Protocol):
     """Sends agents.
 
     Each request it makes is over within `CALL_SECONDS`, and it raises only `ProviderError`.
-    `room_sid` may wait for a listing that is under way, and `snapshot` makes two requests.
+    `room_sid` may wait for a listing that is under way, and `snapshot` makes two requests: they
+    take twice as long.
     """
 
     async def create(self, order: Order) -> Listed:
@@ -100,6 +101,8 @@ class Provider(Protocol):
 
 CALL_SECONDS = 5.0
 """The longest one call may take."""
+LOOKUP_SECONDS = 2 * CALL_SECONDS
+"""The longest that `room_sid` or `snapshot` may take."""
 EXECUTION_SECONDS = 7.0
 """How long after a Create began the provider may still be doing it (LiveKit: two inner calls of
 3 s each)."""

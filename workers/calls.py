@@ -1,0 +1,147 @@
+"""The calls that a room's dispatches are due for: looked up first where they are late, marked in
+the record before they begin, and each result written as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from workers import agents, settle
+from workers.dispatch import Dispatch, Step
+from workers.errors import Fenced
+from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, LOOKUP_SECONDS
+from workers.settle import Stepped
+from workers.writing import write, write_stepped
+
+if TYPE_CHECKING:
+    from workers.inbox import Hold
+    from workers.tools import Tools
+
+LATE_SECONDS: Final = 3.0
+"""An event older than this may be of a room that has ended since: look before calling."""
+CALLS_EACH: Final = 16
+"""Calls one room may have in flight."""
+
+
+def late(event_at: float, now: float) -> bool:
+    """Whether a call for an event of this time must look first."""
+    return now - event_at > LATE_SECONDS
+
+
+async def make_calls(hold: Hold, tools: Tools) -> None:
+    """Make the calls that are due.
+
+    Raises:
+        Fenced: another holds the room; what was just made and is nobody's will be deleted.
+        RedisError: Redis was lost; what was called is settled by whoever claims the room next.
+    """
+    await _take_over(hold, tools)
+    due = await _ready(hold, tools)
+    running = {asyncio.create_task(_step(dispatch, hold, tools)) for dispatch in due}
+    results: list[Stepped] = []
+    try:
+        while running:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            finished = [task.result() for task in done]
+            results += finished
+            await write_stepped(hold, tools, finished)
+    except Fenced:
+        results += [task.result() for task in (await asyncio.wait(running))[0]] if running else []
+        await settle.withdraw(results, hold, tools)
+        raise
+    finally:
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
+    """What is due, looked up where it must be, and marked as called: to be called right now.
+
+    Redis or this process may have slept in any of these writes, so all of it is asked again until
+    nothing has become late meanwhile.
+    """
+    looked_at = float("-inf")
+    while True:
+        await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
+        due = _due(hold, tools.queue.now())
+        if must := _must_look(due, looked_at, tools):
+            changed = await settle.in_session(due, must, hold, tools)
+            looked_at = tools.queue.now()
+            if changed:
+                await write_stepped(hold, tools, changed)
+            continue
+        now = tools.queue.now()
+        began_anew = [
+            replace(d, called_at=now, called_by=hold.token)
+            for d in due
+            if d.step is Step.CREATE and (d.called_at is None or d.called_at < looked_at)
+        ]
+        if began_anew:  # whoever takes over must know when a call may have begun
+            await write(hold, tools, began_anew)
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
+        if not _must_look(due, looked_at, tools):
+            return [hold.record.dispatches[d.id] for d in due]
+
+
+def _due(hold: Hold, now: float) -> list[Dispatch]:
+    """What is due, as much as one room may ask of a server at once; the rest is due again."""
+    due = [
+        d for d in hold.record.dispatches.values() if d.step is not Step.NOTHING and d.due <= now
+    ]
+    # What is marked as called must be called under this lease, or be settled under the next.
+    return sorted(due, key=lambda d: d.called_at is None)[:CALLS_EACH]
+
+
+def _must_look(due: list[Dispatch], looked_at: float, tools: Tools) -> list[Dispatch]:
+    """Those that must not go on before it is known which session the room has now."""
+    now = tools.queue.now()
+    if not late(looked_at, now):
+        return []
+    return [
+        d
+        for d in due
+        if d.step is not Step.CREATE
+        or d.failures > 0
+        or d.doubtful
+        or late(d.event_at, now)
+        or tools.queue.may_have_forgotten(d.event_at)
+    ]
+
+
+async def _take_over(hold: Hold, tools: Tools) -> None:
+    """Another worker lost this room with calls begun; nobody knows what came of them."""
+    now = tools.queue.now()
+    begun = [
+        _taken_over(d, now)
+        for d in hold.record.dispatches.values()
+        if d.called_at is not None and d.called_by != hold.token
+    ]
+    if begun:
+        await write(hold, tools, begun)
+
+
+def _taken_over(dispatch: Dispatch, now: float) -> Dispatch:
+    """Its caller lost the room, and may have called, or may even be calling."""
+    called_at = dispatch.called_at or now
+    return replace(
+        dispatch,
+        step=Step.SETTLE,
+        due=max(now, called_at + EXECUTION_SECONDS),
+        called_at=None,
+        doubtful=True,
+    )
+
+
+async def _step(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    match dispatch.step:
+        case Step.CREATE:
+            return await settle.create(dispatch, hold, tools)
+        case Step.SETTLE:
+            return await settle.settle(dispatch, hold, tools)
+        case Step.LOOK_AGAIN:
+            return await settle.look_again(dispatch, hold, tools)
+        case Step.FIND_AGENT:
+            return await agents.find(dispatch, hold, tools)
+        case Step.NOTHING:
+            return Stepped(dispatch)
