@@ -12,7 +12,7 @@ from rules import document
 from rules.absent import ABSENT
 from rules.metadata import json_object
 from rules.names import Kind, Name
-from rules.operators import OPERATORS
+from rules.operators import OPERATORS, OTHER_WORDS
 from rules.problems import Mark, Report, nearest, quoted
 from rules.values import ValueCompiler
 
@@ -89,12 +89,20 @@ class _Compiler:
             return _leaf(self._values.operators(node, name, names or self._root), path)
         if not fields:
             return self._negated(node.entries["not"][1], name, path, names)
+        if name.kind in (Kind.METADATA, Kind.JSON):
+            self._warn_of_other_words(node, names)
         parts = tuple(
             part
             for key, (mark, value) in node.entries.items()
             for part in self._part(key, mark, value, name, path, names)
         )
         return _all_of(parts, name.kind, path)
+
+    def _warn_of_other_words(self, node: document.Mapping, names: str) -> None:
+        for key, (mark, _) in node.entries.items():
+            if key in OTHER_WORDS:
+                told = f"'{key}' is read as a field of '{names}': the operator is"
+                self._report.warning(mark, f"{told} '{OTHER_WORDS[key]}'")
 
     def _part(
         self, key: str, mark: Mark, value: Node, name: Name, path: str, names: str

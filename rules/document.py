@@ -223,6 +223,8 @@ class _Reader:
 
 def _said(error: MarkedYAMLError) -> str:
     parts = [part for part in (error.context, error.problem) if part]
+    if "'\\t'" in str(error.problem):
+        return "a tab: YAML is indented with spaces"
     if "alias" in str(error.context):
         parts.append("quote a text that begins with '*'")
     return ", ".join(parts) or "it cannot be read"

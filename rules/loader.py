@@ -63,6 +63,9 @@ def _rules(file: RuleFile, ids: dict[str, Mark], report: Report) -> list[Rule]:
     if not isinstance(root, document.Mapping):
         report.error(root.mark, "a rule file is a mapping with 'version: 1' and 'rules:'")
         return []
+    if not {"version", "rules"} & set(root.entries):
+        report.error(root.mark, "not a rule file: it has neither 'version: 1' nor 'rules:'")
+        return []
     entries = Compiling(report).known_keys(root, _FILE_KEYS, "")
     _check_version(entries["version"][1] if "version" in entries else None, top, report)
     if "rules" not in entries:

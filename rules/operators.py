@@ -27,6 +27,21 @@ TEXT_OPERATORS: Final = (
 NUMBER_OPERATORS: Final = ("gt", "gte", "lt", "lte")
 OPERATORS: Final = ("equals", *TEXT_OPERATORS, "in", "not", "exists", *NUMBER_OPERATORS)
 
+OTHER_WORDS: Final = {
+    **dict.fromkeys(("starts_with", "startswith", "startsWith", "begins_with"), "prefix"),
+    **dict.fromkeys(("ends_with", "endswith", "endsWith"), "suffix"),
+    **dict.fromkeys(("includes", "has"), "contains"),
+    **dict.fromkeys(("matches", "regexp", "re", "=~"), "regex"),
+    **dict.fromkeys(("eq", "is", "=", "=="), "equals"),
+    **dict.fromkeys(("ne", "neq", "!=", "is_not"), "not"),
+    **dict.fromkeys((">", "greater_than"), "gt"),
+    **dict.fromkeys((">=", "ge", "min"), "gte"),
+    **dict.fromkeys(("<", "less_than"), "lt"),
+    **dict.fromkeys(("<=", "le", "max"), "lte"),
+    **dict.fromkeys(("one_of", "any_of"), "in"),
+}
+"""What operators are called elsewhere."""
+
 _ANY_KIND: Final = ("equals", "in", "not", "exists")
 _FITTING: Final = {
     Kind.TEXT: frozenset((*_ANY_KIND, *TEXT_OPERATORS)),

@@ -9,6 +9,7 @@ from rules.names import Kind, Name
 from rules.operators import (
     NUMBER_OPERATORS,
     OPERATORS,
+    OTHER_WORDS,
     TEXT_OPERATORS,
     Test,
     exists_test,
@@ -62,7 +63,9 @@ class ValueCompiler:
         for operator, (mark, operand) in node.entries.items():
             if operator not in OPERATORS:
                 hint = nearest(operator, OPERATORS)
-                if operator in ("any", "all"):
+                if operator in OTHER_WORDS:
+                    hint = f": here it is '{OTHER_WORDS[operator]}'"
+                elif operator in ("any", "all"):
                     hint = ": a list of values means any of them"
                 elif ".attributes." in names:
                     leaf = names.partition(".attributes.")[2]

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
+from typing import Any, Final
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long a service that was killed may take to let go of its port."""
+_LOOK_SECONDS: Final = 0.05
 
 
 class AddressError(Exception):
@@ -28,14 +34,23 @@ def check_address(host: str, port: int) -> str:
             f"DISPATCHER_HOST={host!r} is not an address of this machine: set it to one,"
             " or to 0.0.0.0 for all"
         ) from None
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (error := _refusal(family, address)) is not None:
+        if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+            raise AddressError(_words(host, port, error))
+        time.sleep(_LOOK_SECONDS)
+    return str(address[0])
+
+
+def _refusal(family: int, address: Any) -> OSError | None:  # noqa: ANN401 - as getaddrinfo gives it
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(address)
             trial.listen()
         except OSError as error:
-            raise AddressError(_words(host, port, error)) from None
-    return str(address[0])
+            return error
+    return None
 
 
 def _words(host: str, port: int, error: OSError) -> str:

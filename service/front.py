@@ -74,6 +74,7 @@ class Front:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._body(scope, exchange)
         except Problem as problem:
+            log.warning("request_refused", type=problem.kind.slug, why=problem.detail)
             return _document(problem)
         except TimeoutError:
             detail = f"A request must be there whole within {BODY_SECONDS:.0f} seconds."

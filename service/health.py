@@ -15,15 +15,17 @@ from workers.presence import workers_at_work
 if TYPE_CHECKING:
     import redis
 
+    from service.deliveries import Deliveries
     from workers.settings import Settings
 
 Check = dict[str, Any]
 
 
-def health(settings: Settings, redis: redis.Redis) -> Blueprint:
+def health(settings: Settings, redis: redis.Redis, deliveries: Deliveries) -> Blueprint:
     """The routes a load balancer and an orchestrator ask."""
     routes = Blueprint("health", __name__)
     in_force = RulesInForce(settings.rules)
+    in_force.look()  # so that rules which load now stay when their file breaks
 
     @routes.get("/healthz")
     def healthz() -> Response:
@@ -33,7 +35,7 @@ def health(settings: Settings, redis: redis.Redis) -> Blueprint:
     def readyz() -> tuple[Response, int]:
         """503 without Redis or without rules; all else that is wrong is 200 with a warning."""
         store = _store(settings, redis)
-        checks = {"redis": store, "rules": _rules(in_force)}
+        checks = {"redis": store, "rules": _rules(in_force), "webhooks": deliveries.told()}
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
             checks["workers"] = _workers(redis)

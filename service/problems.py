@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 if TYPE_CHECKING:
@@ -85,7 +86,12 @@ def _of_http(error: HTTPException) -> Response:
     name = error.name
     kind = Kind(name.lower().replace(" ", "-"), name, status)
     headers = {n: v for n, v in error.get_headers() if n.lower() in ("allow", "location")}
-    return Problem(kind, error.description or name, headers=headers).response()
+    detail = error.description or name
+    if status == HTTPStatus.NOT_FOUND:
+        detail = f"Nothing is at {request.path}; webhooks are taken at /webhooks/livekit."
+    if request.method == "POST":  # LiveKit posts, and logs no refusal of its own
+        log.warning("request_refused", type=kind.slug, why=detail, sender=request.remote_addr)
+    return Problem(kind, detail, headers=headers).response()
 
 
 def _unexpected(error: Exception) -> Response:

@@ -62,12 +62,14 @@ def verify(raw: bytes, authorization: str | None, settings: Settings) -> Verifie
     key = _issuer(token)
     server, secret = settings.server_of(key), settings.secret_of(key)
     if server is None or secret is None:
-        raise UnknownKey(f"the key {key[:100]!r} is not one of those configured here")
+        raise UnknownKey(
+            f"the key {key[:100]!r} is not configured here; see LIVEKIT_API_KEY and LIVEKIT_KEYS"
+        )
     witness = _Witness(key, secret)
     try:
         WebhookReceiver(witness).receive(raw.decode("utf-8", "surrogateescape"), token)
     except Exception as error:  # noqa: BLE001 - the receiver raises bare Exceptions, and protobuf's
-        _sort(error, witness, raw)
+        _sort(error, witness, raw, key)
     return Verified(server, _read(raw, key))
 
 
@@ -102,11 +104,13 @@ def _issuer(token: str) -> str:
     return issuer
 
 
-def _sort(error: Exception, witness: _Witness, raw: bytes) -> NoReturn:
+def _sort(error: Exception, witness: _Witness, raw: bytes, key: str) -> NoReturn:
     if isinstance(error, jwt.ExpiredSignatureError | jwt.ImmatureSignatureError):
         raise Stale("the token is expired or not valid yet; check this machine's clock") from None
     if witness.claims is None:
-        raise Forged("the token is not signed with the secret of the key it names") from None
+        raise Forged(
+            f"the token is not signed with the secret of the key {key!r}; check that secret here"
+        ) from None
     if not _signs(witness.claims, raw):
         raise Forged("the token signs another body than this one") from None
     raise NotAnEvent("the signed body is not a LiveKit webhook event") from None

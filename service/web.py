@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from service.deliveries import Deliveries
 from service.health import health
 from service.problems import answer_with_problems
 from service.webhooks import webhooks
@@ -21,6 +22,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("service", static_folder=None)
     redis = connect(settings)
     answer_with_problems(app)
-    app.register_blueprint(webhooks(settings, Intake(redis)))
-    app.register_blueprint(health(settings, redis))
+    deliveries = Deliveries()
+    app.register_blueprint(webhooks(settings, Intake(redis), deliveries))
+    app.register_blueprint(health(settings, redis, deliveries))
     return app

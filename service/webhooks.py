@@ -15,6 +15,7 @@ from service.problems import Problem
 from service.verify import Forged, NotAnEvent, Stale, UnknownKey, Unsigned, verify
 
 if TYPE_CHECKING:
+    from service.deliveries import Deliveries
     from service.problems import Kind
     from workers.intake import Intake
     from workers.settings import Settings
@@ -34,12 +35,26 @@ _KINDS: Final[dict[type[Exception], Kind]] = {
 log = structlog.get_logger(__name__)
 
 
-def webhooks(settings: Settings, intake: Intake) -> Blueprint:
+def webhooks(settings: Settings, intake: Intake, deliveries: Deliveries) -> Blueprint:
     """The routes LiveKit posts to."""
     routes = Blueprint("webhooks", __name__)
 
+    @routes.errorhandler(Problem)
+    def refused(problem: Problem) -> Response:
+        if problem.kind is not problems.STORE_UNREACHABLE:
+            slug = problem.kind.slug
+            deliveries.refused(slug)
+            sender = request.remote_addr
+            log.warning("webhook_refused", type=slug, why=problem.detail, sender=sender)
+        return problem.response()
+
     @routes.post("/webhooks/livekit", provide_automatic_options=False)
     def livekit() -> Response:
+        answer = _accepted()
+        deliveries.accepted()
+        return answer
+
+    def _accepted() -> Response:
         raw = _body()
         if not _JSON.fullmatch(request.mimetype):
             raise Problem(
@@ -49,7 +64,6 @@ def webhooks(settings: Settings, intake: Intake) -> Blueprint:
         try:
             verified = verify(raw, request.headers.get("Authorization"), settings)
         except tuple(_KINDS) as error:
-            log.warning("webhook_refused", why=str(error), sender=request.remote_addr)
             raise Problem(_KINDS[type(error)], f"{error}.") from None
         event = verified.event
         if event.name not in _USABLE or not event.room_name:

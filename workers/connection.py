@@ -165,6 +165,8 @@ def check_redis_url(url: str) -> None:
 def without_password(url: str) -> str:
     """An address that can be shown: whatever could be a password is replaced by `***`."""
     scheme, separator, rest = url.partition("://")
+    if not separator and not {"@", "?"} & set(url):
+        return url
     rest, _, query = rest.partition("?")
     userinfo, at, place = rest.rpartition("@")
     if not separator or "@" in query:

@@ -7,6 +7,7 @@ under one hold under the other.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SCHEMES: Final = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_VISIBLE: Final = re.compile(r"[!-~]+")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -76,9 +79,13 @@ def find_servers(
     servers: dict[str, Server] = {}
     for named, its_secret in secrets.items():
         where = _url_of(named, urls) or url
+        if named == key and url and where != url:
+            raise ServerError(
+                f"LIVEKIT_URLS gives {named!r} another server than LIVEKIT_URL: keep one of them"
+            )
         if where is None:
             line = f", or add a line for {named!r} to LIVEKIT_URLS" if urls else ""
-            raise ServerError(f"LIVEKIT_URL is not set, and there are keys of it: set it{line}")
+            raise ServerError(f"LIVEKIT_URL is not set, and the key {named!r} is: set it{line}")
         owners[named] = servers.setdefault(where, Server(where, named, its_secret))
     return Found(tuple(servers.values()), secrets, owners)
 
@@ -89,6 +96,8 @@ def normal_url(url: str) -> str:
     Raises:
         ValueError: it is not a ws, wss, http or https URL of a host.
     """
+    if "://" not in url:
+        raise ValueError(f"it has no scheme: did you mean wss://{url}?")
     parts = urlsplit(url)
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None or not parts.hostname:
@@ -118,7 +127,7 @@ def parse_pairs(text: object) -> object:
     pairs: dict[str, str] = {}
     for number, entry in enumerate(filter(str.strip, entries), start=1):
         key, colon, value = (part.strip().strip("\"'") for part in entry.partition(":"))
-        if not (key and colon and value):
+        if not (_PLAIN.fullmatch(key) and colon and _VISIBLE.fullmatch(value)):
             raise ValueError(f"entry {number} is not `key: value`")
         if pairs.setdefault(key, value) != value:
             raise ValueError(f"entry {number} gives the key {key!r} a second value")

@@ -22,6 +22,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from rules.loader import load
+from rules.problems import RuleErrors
 from workers import keys, wake
 from workers.calls import CALLS_EACH
 from workers.connection import connect, connect_async
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 CONCURRENCY: Final = 64
 """Rooms one worker works on at once."""
+RULES_SECONDS: Final = 1.0
 AWAY_SECONDS: Final = 0.5
 MOST_AWAY_SECONDS: Final = 5.0
 
@@ -70,13 +72,14 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     """Work until SIGTERM or SIGINT.
 
     Raises:
-        RuleErrors: the rules do not load; a process without rules claims no room.
         RuntimeError: the loop ended by itself.
     """
-    ruleset = load(settings.rules)
     stopping = threading.Event()
-    loop = DrainThread(lambda: open_drain(settings, ruleset, concurrency))
     _on_signals(stopping)
+    ruleset = _rules(settings, stopping)
+    if ruleset is None:
+        return
+    loop = DrainThread(lambda: open_drain(settings, ruleset, concurrency))
     loop.start()
     wake.serve(loop)
     log.info("worker_started", rules=len(ruleset.rules), hash=ruleset.hash, rooms=concurrency)
@@ -89,6 +92,21 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     if loop.error is not None:
         raise RuntimeError("the worker's loop ended by itself") from loop.error
     log.info("worker_stopped")
+
+
+def _rules(settings: Settings, stopping: threading.Event) -> Ruleset | None:
+    """The rules, as soon as they load: a process without rules claims no room. None: stopped."""
+    told: list[str] = []
+    while not stopping.is_set():
+        try:
+            return load(settings.rules)
+        except RuleErrors as errors:
+            problems = [str(problem) for problem in errors.problems]
+        if problems != told:
+            told = problems
+            log.error("rules_do_not_load", problems=problems, hint="waiting until they do")
+        stopping.wait(RULES_SECONDS)
+    return None
 
 
 def _on_signals(stopping: threading.Event) -> None:

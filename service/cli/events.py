@@ -34,6 +34,8 @@ def read_given(argument: str) -> Given:
     if argument.lstrip().startswith("{"):
         return _event(argument, "the event")
     where = "standard input" if argument == "-" else argument
+    if argument != "-" and not Path(argument).is_file():
+        raise Failure(f"{argument!r} is neither a file nor a JSON object", 2)
     return _event(read_text(argument), where)
 
 

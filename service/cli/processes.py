@@ -8,7 +8,6 @@ import click
 import structlog
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from rules.problems import RuleErrors
 from service.cli.commands import Failure, example
 from service.cli.environment import settings_with_livekit
 from service.logs import configure_logs
@@ -35,6 +34,7 @@ def up() -> None:
     from service.up import up as run  # noqa: PLC0415 - granian and all, only when it runs
 
     settings = settings_with_livekit()
+    configure_logs("up", settings.secrets)
     if settings.redis_url is not None:
         _try_redis(settings)
     run(settings)
@@ -74,12 +74,7 @@ def worker(concurrency: int) -> None:
     settings = settings_with_livekit()
     configure_logs("worker", settings.secrets)
     _try_redis(settings)
-    try:
-        run_worker(settings, concurrency)
-    except RuleErrors as errors:
-        for problem in errors.problems:
-            click.echo(problem, err=True)
-        raise Failure(f"the rules at {settings.rules} do not load") from None
+    run_worker(settings, concurrency)
 
 
 def _try_redis(settings: Settings) -> None:

@@ -78,14 +78,16 @@ def replay(
             if not answer.taken:
                 click.echo(line(answer), err=True)
         told = ", ".join(f"{count} {said}" for said, count in sorted(counts.items()))
-        click.echo(f"{len(answers)} events: {told}" if answers else "no events")
+        events_told = "1 event" if len(answers) == 1 else f"{len(answers)} events"
+        click.echo(f"{events_told}: {told}" if answers else "no events")
     sys.exit(0 if not counts["refused"] else 1)
 
 
 def _post(poster: Poster, events: Sequence[Given], speed: float | None) -> list[Answer]:
     answers = []
     pace = _pace(events, speed) if speed is not None else None
-    progress = Progress(console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    progress = Progress(console=console, transient=True, disable=not console.is_terminal)
     with progress:
         for event in progress.track(events, description="posting"):
             if pace is not None:

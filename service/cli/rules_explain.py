@@ -10,10 +10,10 @@ import click
 
 from rules.decide import decide
 from rules.decision import Outcome, Reason
-from rules.event import Event, read_event
+from rules.event import Event, EventName, read_event
 from rules.explain import explain as explained
 from rules.loader import load
-from rules.problems import RuleErrors
+from rules.problems import RuleErrors, nearest, quoted
 from rules.session import Session, observe
 from service.cli.commands import Failure, example
 from service.cli.events import read_given, read_object, read_text
@@ -96,6 +96,9 @@ def _event(argument: str, at: str | None) -> Event:
         event = read_event(given.body, fallback_id="explained")
     except (ValueError, RecursionError) as error:
         raise Failure(f"not an event: {error}", 2) from None
+    if event.name not in set(EventName):
+        hint = nearest(event.name, map(str, EventName))
+        raise Failure(f"there is no event {quoted(event.name)}{hint}", 2)
     if at is not None:
         return replace(event, at=_time(at))
     if "created_at" not in given.body and "createdAt" not in given.body:

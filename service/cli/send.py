@@ -36,7 +36,8 @@ def send(*, events: tuple[str, ...], to: str | None, as_json: bool) -> None:
 
     An EVENT is a JSON file, `-`, or the JSON itself; the key is the configured one.
 
-    An event without `id` gets a new one, one without `created_at` happens now.
+    An event without `id` gets a new one, one without `created_at` happens now. What its rules
+    dispatch is really sent: name a room that is open, by its name and its sid.
     """
     given = [read_given(event) for event in events]
     settings = settings_with_livekit()

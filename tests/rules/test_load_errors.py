@@ -252,3 +252,23 @@ def test_a_condition_with_a_template_is_warned_of():
 
 def test_asking_for_what_is_never_there_to_be_absent_is_not_warned_of():
     assert rule("on: room_started\nwhen: {participant: {exists: false}}").warnings == ()
+
+
+def test_a_file_of_something_else_is_one_error_that_quotes_nothing_of_it():
+    (error,) = errors("services: {web: {password: hush}}")
+    assert error == "1:1: not a rule file: it has neither 'version: 1' nor 'rules:'"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("starts_with", "prefix"), ("eq", "equals"), ("'>='", "gte")]
+)
+def test_operators_of_other_languages_are_translated(written, meant):
+    (error,) = errors(rule_file(f"when: {{room: {{name: {{{written}: x}}}}}}"))
+    assert error.endswith(f"for 'room.name': here it is '{meant}'")
+    (warning,) = rule(f"when: {{room: {{metadata: {{lang: {{{written}: x}}}}}}}}").warnings
+    assert f"the operator is '{meant}'" in warning.message
+
+
+def test_a_tab_is_called_a_tab():
+    (error,) = errors("version: 1\nrules:\n\t- id: a\n")
+    assert error.endswith("not valid YAML: a tab: YAML is indented with spaces")

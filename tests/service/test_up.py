@@ -153,10 +153,13 @@ def test_rules_that_do_not_load_are_told_and_webhooks_are_kept_until_they_do(tmp
     up = Up(tmp_path, "version: 1\nrules: [{id: support}]\n", LIVEKIT)
     up._ready = lambda: _healthy(up)
     with up:
-        assert "rules.yaml:2:9: error" in logged(up, "rules_do_not_load")[0]
+        told = eventually(lambda: logged(up, "rules_do_not_load"))
+        assert "rules.yaml:2:9: error" in told[0]
         assert accepted(up, "EV_1") == "accepted"
         up.rules.write_text(RULES)
         eventually(up.dispatches, timeout=30)
+        assert len(logged(up, "rules_do_not_load")) == 1, "once, however long it lasts"
+        assert not logged(up, "child_ended")
 
 
 def test_a_wrong_redis_password_is_one_line(tmp_path, redis, valkey):

@@ -104,3 +104,30 @@ def test_what_contradicts_itself_is_said_in_one_line_without_secrets(environ, wo
     message = refused(**environ)
     assert words in message
     assert "hush" not in message
+
+
+@pytest.mark.parametrize(
+    "keys", ['{"a":"b"}', "key2: secret2 key3: secret3", "a b: c", "a: 'b c'", "a: b\u00e9"]
+)
+def test_what_no_key_or_secret_looks_like_is_refused(keys: str) -> None:
+    with pytest.raises(SettingsError, match="entry 1 is not `key: value`"):
+        load_settings({**URL, "LIVEKIT_KEYS": keys})
+
+
+def test_two_servers_of_one_key_are_refused() -> None:
+    with pytest.raises(SettingsError, match="gives 'a' another server than LIVEKIT_URL"):
+        load_settings({**URL, **PAIR, "LIVEKIT_URLS": "a: ws://elsewhere"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LIVEKIT_URL", "livekit.example.com:7880", "did you mean wss://livekit.example.com:7880?"),
+        ("REDIS_URL", "localhost:6379", "it must begin with redis://"),
+    ],
+)
+def test_an_address_without_a_scheme_is_shown(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert str(caught.value).startswith(f"{name}={value!r} is not allowed: ")
+    assert said in str(caught.value)

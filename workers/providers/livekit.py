@@ -124,7 +124,9 @@ async def _call(request: Awaitable[T]) -> T:
     except TwirpError as error:
         raise _meaning(error) from error
     except aiohttp.ClientConnectorError as error:
-        raise NotSent(f"cannot connect to LiveKit: {error}") from error
+        cause = error.os_error.strerror or str(error.os_error)
+        said = f"cannot connect to LiveKit at {error.host}:{error.port}: {cause}"
+        raise NotSent(f"{said}; check LIVEKIT_URL") from error
     except TimeoutError as error:
         raise Unclear(f"LiveKit did not answer within {CALL_SECONDS:.0f} s") from error
     except aiohttp.InvalidURL as error:
@@ -134,7 +136,8 @@ async def _call(request: Awaitable[T]) -> T:
 
 
 def _meaning(error: TwirpError) -> ProviderError:
-    said = f"LiveKit answered {error.status} {error.code}: {error.message}".rstrip(": ")
+    code = "" if error.code == "unknown" else f" {error.code}"
+    said = f"LiveKit answered {error.status}{code}: {error.message}".rstrip(": ")
     match error.status:
         case 401 | 403:
             return Unauthorized(f"{said}; check LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
