@@ -50,8 +50,9 @@ def listed(*, since: str | None, limit: int, as_json: bool, **equal: str | None)
 
 
 def _row(dispatch: dict[str, Any]) -> list[str]:
-    names = ("created_at", "room", "rule", "agent", "deployment", "state", "reason")
-    return [printable(dispatch.get(name)) for name in names]
+    names = ("room", "rule", "agent", "deployment", "state", "reason")
+    created = str(dispatch["created_at"]).partition(".")[0] + "Z"
+    return [created, *(printable(dispatch.get(name)) for name in names)]
 
 
 def _since(text: str | None) -> str:
