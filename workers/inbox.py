@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.event import Event, read_event
 from workers import keys, scripts
+from workers.clock import RedisClock
 from workers.errors import Fenced
 from workers.record import Record
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from workers.scripts import ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
-SLOW_READING_SECONDS: Final = 0.1
-READING_SECONDS: Final = 10.0
-CLOCK_STEP_SECONDS: Final = 1.0
-"""Readings differ by less than this for the time they took; by more, the clock was set."""
 CLOCKS_SECONDS: Final = 5.0
 """How far the clock of LiveKit, which tells when an event was, may be ahead of Redis's."""
 EVENTS_EACH: Final = 16
@@ -101,37 +98,6 @@ class Claimed:
     holds: Sequence[Hold]
     next_due: float | None
     """Seconds from now until a room is due; 0 or less if one already is."""
-
-
-class RedisClock:
-    """Redis's clock between two readings of it. It never goes back, unless Redis's own did."""
-
-    def __init__(self) -> None:
-        self._offset = 0.0
-        self._last = 0.0
-        self._best = float("inf")
-        self._set_at = float("-inf")
-
-    def now(self) -> float:
-        """Unix seconds."""
-        self._last = max(self._last, time.monotonic() + self._offset)
-        return self._last
-
-    def set(self, told: float, asked: float) -> None:
-        """Take a reading: what Redis told, and when it was asked by the monotonic clock.
-
-        One that took far longer than the best says too little of when Redis looked at its clock;
-        it is taken all the same when there has been none better for a while.
-        """
-        took = time.monotonic() - asked
-        slow = took > 2 * self._best + SLOW_READING_SECONDS
-        if slow and asked - self._set_at < READING_SECONDS:
-            return
-        self._best = took if slow else min(self._best, took)
-        self._set_at = asked
-        self._offset = told - asked
-        if self._last - told > CLOCK_STEP_SECONDS:  # another Redis, or a corrected clock
-            self._last = told
 
 
 class DueQueue:

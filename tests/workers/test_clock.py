@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from workers.inbox import CLOCK_STEP_SECONDS, RedisClock
+from workers.clock import CLOCK_STEP_SECONDS, RedisClock
 
 
 def test_readings_that_took_different_times_never_set_it_back() -> None:

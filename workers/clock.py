@@ -1,0 +1,42 @@
+"""The time that all hosts agree on: Redis's."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+SLOW_READING_SECONDS: Final = 0.1
+READING_SECONDS: Final = 10.0
+CLOCK_STEP_SECONDS: Final = 1.0
+"""Readings differ by less than this for the time they took; by more, the clock was set."""
+
+
+class RedisClock:
+    """Redis's clock between two readings of it. It never goes back, unless Redis's own did."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        self._last = 0.0
+        self._best = float("inf")
+        self._set_at = float("-inf")
+
+    def now(self) -> float:
+        """Unix seconds."""
+        self._last = max(self._last, time.monotonic() + self._offset)
+        return self._last
+
+    def set(self, told: float, asked: float) -> None:
+        """Take a reading: what Redis told, and when it was asked by the monotonic clock.
+
+        One that took far longer than the best says too little of when Redis looked at its clock;
+        it is taken all the same when there has been none better for a while.
+        """
+        took = time.monotonic() - asked
+        slow = took > 2 * self._best + SLOW_READING_SECONDS
+        if slow and asked - self._set_at < READING_SECONDS:
+            return
+        self._best = took if slow else min(self._best, took)
+        self._set_at = asked
+        self._offset = told - asked
+        if self._last - told > CLOCK_STEP_SECONDS:  # another Redis, or a corrected clock
+            self._last = told
