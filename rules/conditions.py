@@ -82,6 +82,9 @@ class _Compiler:
         if not node.entries:
             self._report.error(node.mark, f"'{path}' is empty: leave it out or say what must hold")
             return _holds
+        if name.many and name.kind is Kind.GROUP and not fields:
+            self._report.error(node.mark, _somebody_not(names))
+            return _holds
         if operators and fields:
             self._mixed(node.entries[operators[0]][0], operators[0], fields[0])
             return _holds
@@ -96,7 +99,7 @@ class _Compiler:
             for key, (mark, value) in node.entries.items()
             for part in self._part(key, mark, value, name, path, names)
         )
-        return _all_of(parts, name.kind, path)
+        return _all_of(parts, name, path)
 
     def _warn_of_other_words(self, node: document.Mapping, names: str) -> None:
         for key, (mark, _) in node.entries.items():
@@ -178,13 +181,20 @@ def _unknown(dotted: str, key: str, name: Name, names: str) -> str:
     return message + nearest(key, name.fields, names)
 
 
+def _somebody_not(names: str) -> str:
+    return (
+        f"'{names}' asks for somebody who fulfils all of a mapping: for nobody who does, write"
+        f" not: {{{names}: …}}; for somebody who does not, put 'not' behind a field"
+    )
+
+
 def _leaf(test: Test, path: str) -> Check:
     holds, expected = test.holds, test.expected
     return lambda value: None if holds(value) else Failure(path, expected, value)
 
 
-def _all_of(parts: tuple[tuple[str | None, Check], ...], kind: Kind, path: str) -> Check:
-    is_metadata = kind is Kind.METADATA
+def _all_of(parts: tuple[tuple[str | None, Check], ...], name: Name, path: str) -> Check:
+    is_metadata = name.kind is Kind.METADATA
 
     def first_failure(value: object) -> Failure | None:
         fields = _fields(value, is_metadata=is_metadata)
@@ -198,7 +208,7 @@ def _all_of(parts: tuple[tuple[str | None, Check], ...], kind: Kind, path: str) 
                 return failure
         return None
 
-    if kind is not Kind.JSON:
+    if not name.many:
         return first_failure
 
     def first_failure_of_items(value: object) -> Failure | None:

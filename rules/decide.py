@@ -9,7 +9,7 @@ from rules.dispatch import DispatchError
 from rules.event import EventName
 from rules.loop_guard import GUARDED_KINDS
 from rules.problems import quoted
-from rules.scope import facts, template_context
+from rules.scope import Facts, presence_context, template_context
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -60,7 +60,8 @@ class _Deciding:
     def __init__(self, event: Event, session: Session, live: Container[str]) -> None:
         self._event = event
         self._live = live
-        self._facts = facts(event)
+        self._session = session
+        self._facts = Facts(event, session)
         self._guarded = _guarded_kind(event)
         self._refusal = _refusal(event, session)
         self._context: Mapping[str, Any] | None = None
@@ -100,13 +101,19 @@ class _Deciding:
         return None
 
     def _planned(self, rule: Rule, claim: Claim) -> Decision:
-        if self._context is None:
-            self._context = template_context(self._event)
         try:
-            plan = rule.dispatch.plan(claim, self._event, {**self._context, "rule": rule.id})
+            plan = rule.dispatch.plan(claim, self._event, self._context_of(rule))
         except DispatchError as error:
             return Decision(rule.id, Outcome.ERROR, error.reason, error.at, error.detail)
         return Decision(rule.id, Outcome.DISPATCH, Reason.MATCHED, plans=(plan,))
+
+    def _context_of(self, rule: Rule) -> Mapping[str, Any]:
+        if self._context is None:
+            self._context = template_context(self._event)
+        context = {**self._context, "rule": rule.id}
+        if rule.dispatch.reads_presence:
+            context |= presence_context(self._session)
+        return context
 
 
 def _skip(rule: Rule, reason: Reason, at: str | None = None, detail: str | None = None) -> Decision:

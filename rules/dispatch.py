@@ -38,6 +38,8 @@ class Dispatch:
     metadata: Payload = NO_PAYLOAD
     attributes: tuple[tuple[str, Template], ...] = ()
     restart_policy: RestartPolicy = RestartPolicy.ON_FAILURE
+    reads_presence: bool = False
+    """Whether its templates read who is in the room."""
 
     def plan(self, claim: Claim, event: Event, context: Context) -> Plan:
         """Render everything.

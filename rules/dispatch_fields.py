@@ -8,6 +8,7 @@ from rules import document
 from rules.decision import RestartPolicy
 from rules.dispatch import PRODUCTION, Dispatch
 from rules.limits import agent_fault, attributes_fault, deployment_fault
+from rules.names import PRESENCE
 from rules.payload import NO_PAYLOAD, compile_payload
 from rules.problems import quoted
 from rules.templates import has_template
@@ -30,6 +31,7 @@ def compile_dispatch(node: Node, compiling: Compiling) -> Dispatch | None:
     if not isinstance(node, document.Mapping):
         compiling.report.error(node.mark, "'dispatch' takes a mapping, such as {agent: greeter}")
         return None
+    before = len(compiling.templates)
     entries = compiling.known_keys(node, DISPATCH_KEYS, "dispatch")
     values = {key: value for key, (_, value) in entries.items()}
     if "agent" not in values:
@@ -48,7 +50,10 @@ def compile_dispatch(node: Node, compiling: Compiling) -> Dispatch | None:
         policy = compiling.choice(values["restart_policy"], RestartPolicy, what)
     if agent is None or deployment is None or attributes is None or policy is None:
         return None
-    return Dispatch(agent, deployment, metadata, attributes, RestartPolicy(policy))
+    reads_presence = any(
+        not template.names.isdisjoint(PRESENCE) for template, _ in compiling.templates[before:]
+    )
+    return Dispatch(agent, deployment, metadata, attributes, RestartPolicy(policy), reads_presence)
 
 
 def _agent(node: Node, compiling: Compiling) -> Template | None:

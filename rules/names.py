@@ -32,6 +32,8 @@ class Kind(Enum):
     """Anything, of a shape unknown here."""
     GROUP = auto()
     """A mapping with the fields listed."""
+    NAMES = auto()
+    """A list of names: a text asks whether it is among them, a number how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Name:
     fields: Mapping[str, Name] = field(default_factory=dict)
     constants: tuple[str, ...] = ()
     many: bool = False
-    """Whether a list of such values may stand there; then any of them may match."""
+    """Whether a list of such values may stand there; then any of them, as a whole, may match."""
 
     def child(self, key: str) -> Name | None:
         """What stands behind a field of this name; None if there is no such field."""
@@ -192,6 +194,9 @@ INGRESS_INFO: Final = _group(
     ),
 )
 
+PRESENCE: Final = ("humans", "agents", "participants")
+"""Names that tell of the room after the event, not of the event."""
+
 CONDITION_NAMES: Final = _group(
     event=_enum(" ".join(_N)),
     source=TEXT,
@@ -201,9 +206,19 @@ CONDITION_NAMES: Final = _group(
     track=TRACK,
     egress_info=EGRESS_INFO,
     ingress_info=INGRESS_INFO,
+    humans=Name(Kind.NAMES),
+    agents=Name(Kind.NAMES),
+    participants=replace(PARTICIPANT, many=True),
 )
 TEMPLATE_NAMES: Final = Name(
-    Kind.GROUP, {**CONDITION_NAMES.fields, "rule": TEXT, "now": JSON, "range": JSON}
+    Kind.GROUP,
+    {
+        **CONDITION_NAMES.fields,
+        **dict.fromkeys(PRESENCE, JSON),
+        "rule": TEXT,
+        "now": JSON,
+        "range": JSON,
+    },
 )
 
 _PARTICIPANT_EVENTS: Final = frozenset(

@@ -51,6 +51,7 @@ _FITTING: Final = {
     Kind.JSON: frozenset(OPERATORS),
     Kind.ATTRIBUTES: frozenset({"exists", "not"}),
     Kind.GROUP: frozenset({"exists", "not"}),
+    Kind.NAMES: frozenset(("equals", "in", *TEXT_OPERATORS, *NUMBER_OPERATORS)),
 }
 _KIND_WORDS: Final = {
     Kind.TEXT: "text",
@@ -60,6 +61,7 @@ _KIND_WORDS: Final = {
     Kind.JSON: "JSON",
     Kind.ATTRIBUTES: "a mapping",
     Kind.GROUP: "a mapping",
+    Kind.NAMES: "a list of names",
 }
 _COMPARE: Final[dict[str, tuple[Callable[[float, float], bool], str]]] = {
     "gt": (operator.gt, "more than"),
@@ -153,6 +155,14 @@ def exists_test(*, expected: bool) -> Test:
     if expected:
         return Test(lambda found: found is not ABSENT, "any value")
     return Test(lambda found: found is ABSENT, "nothing")
+
+
+def count_test(test: Test) -> Test:
+    """The same question to how many names there are in a list."""
+    holds = test.holds
+    return Test(
+        lambda found: isinstance(found, list) and holds(len(found)), f"{test.expected} of them"
+    )
 
 
 def over_items(test: Test) -> Test:

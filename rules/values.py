@@ -12,6 +12,7 @@ from rules.operators import (
     OTHER_WORDS,
     TEXT_OPERATORS,
     Test,
+    count_test,
     exists_test,
     fits,
     kind_words,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _BROKEN: Final = Test(lambda found: False, "something")  # noqa: ARG005 - the shape of a test
 _SHOWN_ALTERNATIVES: Final = 8
+_WITHOUT_FIELDS: Final = frozenset({Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.NAMES})
 
 
 class ValueCompiler:
@@ -45,15 +47,13 @@ class ValueCompiler:
     def test(self, node: Node, name: Name, names: str) -> Test:
         """Compile any form of value."""
         if isinstance(node, Scalar):
-            test = self._constant(node, name, names)
-        elif isinstance(node, Sequence):
+            return _asked(self._constant(node, name, names), name, node.value)
+        if isinstance(node, Sequence):
             return self._alternatives(node, name, names)
-        elif name.kind in (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN):
+        if name.kind in _WITHOUT_FIELDS:
             return self.operators(node, name, names)
-        else:
-            fulfils = self._mapping(node, name, names)
-            return Test(lambda found: fulfils(found) is None, "fields that match")
-        return over_items(test) if name.many else test
+        fulfils = self._mapping(node, name, names)
+        return Test(lambda found: fulfils(found) is None, "fields that match")
 
     def operators(self, node: Mapping, name: Name, names: str) -> Test:
         """Compile a mapping of operators, all of which must hold."""
@@ -74,7 +74,7 @@ class ValueCompiler:
                 self._report.error(mark, told)
             elif not fits(operator, name.kind):
                 words = kind_words(name.kind)
-                hint = ": write a list for several values" if operator == "in" else ""
+                hint = _instead(operator, name.kind, names)
                 self._report.error(mark, f"'{operator}' cannot hold: '{names}' is {words}{hint}")
             else:
                 tests.append(self._operator(operator, operand, name, names))
@@ -104,7 +104,7 @@ class ValueCompiler:
                 test = Test(same(value), shown(value))
             case _:
                 test = self._compared(operator, operand, names)
-        return over_items(test) if name.many else test
+        return _asked(test, name, operand.value if isinstance(operand, Scalar) else None)
 
     def _compared(self, operator: str, operand: Node, names: str) -> Test:
         value = operand.value if isinstance(operand, Scalar) else None
@@ -130,7 +130,7 @@ class ValueCompiler:
             else:
                 self._report.error(item.mark, "'in' takes a list of constants")
         test = Test(_any_equal(values), _one_of([shown(value) for value in values]))
-        return over_items(test) if name.many else test
+        return _asked(test, name, values[0] if values else None)
 
     def _alternatives(self, node: Sequence, name: Name, names: str) -> Test:
         if not node.items:
@@ -140,8 +140,7 @@ class ValueCompiler:
         constants = [item.value for item in node.items if isinstance(item, Scalar)]
         exact = [value for value in constants if isinstance(value, str) and not is_glob(value)]
         if len(exact) == len(node.items):
-            test = Test(exactly(exact), expected)
-            return over_items(test) if name.many else test
+            return _asked(Test(exactly(exact), expected), name, exact[0])
         holds = tuple(test.holds for test in tests)
         return Test(lambda found: any(one(found) for one in holds), expected)
 
@@ -181,6 +180,21 @@ class ValueCompiler:
         return _BROKEN
 
 
+def _asked(test: Test, name: Name, operand: Constant) -> Test:
+    """The question to what stands behind a name: itself, its items, or their number."""
+    if name.kind is Kind.NAMES and not isinstance(operand, str):
+        return count_test(test)
+    return over_items(test) if name.many or name.kind is Kind.NAMES else test
+
+
+def _instead(operator: str, kind: Kind, names: str) -> str:
+    if kind is Kind.NAMES:
+        if operator == "not":
+            return f": to ask that something is not among them, write not: {{{names}: …}}"
+        return f": to ask whether there are any, write {names}: {{gte: 1}}"
+    return ": write a list for several values" if operator == "in" else ""
+
+
 def _fits_kind(value: Constant, kind: Kind) -> bool:
     match kind:
         case Kind.TEXT | Kind.METADATA:
@@ -189,6 +203,8 @@ def _fits_kind(value: Constant, kind: Kind) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case Kind.BOOLEAN:
             return isinstance(value, bool)
+        case Kind.NAMES:
+            return not isinstance(value, bool)
         case _:
             return True
 

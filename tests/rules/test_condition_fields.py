@@ -107,7 +107,7 @@ def test_anchors_are_shared_conditions():
             "{participant: {permission: {publish: true}}}",
             "unknown field 'participant.permission.publish'",
         ),
-        ("{humans: 1}", "unknown field 'humans'"),
+        ("{people: 1}", "unknown field 'people'"),
         ("{room: {metadata: {prefix: a, lang: es}}}", "if 'prefix' is a field too, write field:"),
         ("{room: {metadata: {any: [a]}}}", "for one of several values write the list itself"),
         ("{any: {room: {name: x}}}", "'any' takes a list of mappings of fields"),

@@ -157,7 +157,7 @@ def test_a_name_the_event_does_not_carry_is_absent():
         ("{% block b %}{% endblock %}", "'block' is not part of rule templates"),
         ("{% for a in [1] recursive %}{% endfor %}", "a recursive loop is not part"),
         ("{{ namespace() }}", "unknown name 'namespace'"),
-        ("{{ humans }}", "unknown name 'humans'"),
+        ("{{ people }}", "unknown name 'people'"),
         ("{{ self }}", "unknown name 'self'"),
         ("{{" + "(" * 3000 + "1" + ")" * 3000 + "}}", "not a valid template"),
         ("{{ " + "9" * 6000 + " }}", "not a valid template"),
