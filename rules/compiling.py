@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rules.document import Mapping, Node, Scalar
 from rules.problems import Report, nearest, quoted
+from rules.tables import Tables
 from rules.templates import Template, compile_template
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Compiling:
     """One rule on its way."""
 
     report: Report
+    tables: Tables = field(default_factory=Tables)
     templates: list[tuple[Template, Scalar]] = field(default_factory=list)
 
     def template(self, node: Scalar) -> Template:
@@ -30,6 +32,9 @@ class Compiling:
         except ValueError as error:
             self.report.error(node.mark, str(error))
             return Template("", constant=None)
+        for name in sorted(template.tables):
+            if self.tables.keys(name) is None:
+                self.report.error(node.mark, f"{self.tables.unknown(name)}, in a template")
         self.templates.append((template, node))
         return template
 

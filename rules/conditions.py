@@ -13,10 +13,11 @@ from rules.absent import ABSENT
 from rules.metadata import json_object
 from rules.names import Kind, Name
 from rules.operators import OPERATORS, OTHER_WORDS
-from rules.problems import Mark, Report, nearest, quoted
+from rules.problems import Mark, nearest, quoted
 from rules.values import ValueCompiler
 
 if TYPE_CHECKING:
+    from rules.compiling import Compiling
     from rules.document import Node
     from rules.operators import Test
 
@@ -46,12 +47,14 @@ _CONTAINERS: Final = frozenset({Kind.GROUP, Kind.METADATA, Kind.ATTRIBUTES, Kind
 _COMBINATORS: Final = frozenset({"any", "all", "field"})
 
 
-def compile_conditions(node: Node, name: Name, path: str, report: Report) -> Check:
+def compile_conditions(node: Node, name: Name, path: str, compiling: Compiling) -> Check:
     """Compile what stands under `when` or `unless`; problems go to the report."""
     if not isinstance(node, document.Mapping):
-        report.error(node.mark, f"'{path}' takes a mapping of fields, such as room: {{name: …}}")
+        compiling.report.error(
+            node.mark, f"'{path}' takes a mapping of fields, such as room: {{name: …}}"
+        )
         return _holds
-    return _Compiler(report, path).mapping(node, name, path, "")
+    return _Compiler(compiling, path).mapping(node, name, path, "")
 
 
 def _holds(value: object) -> Failure | None:  # noqa: ARG001 - the shape of a Check
@@ -61,10 +64,10 @@ def _holds(value: object) -> Failure | None:  # noqa: ARG001 - the shape of a Ch
 class _Compiler:
     """Compiles one `when` or `unless`. `path` is where in the rule, `names` the dotted name."""
 
-    def __init__(self, report: Report, root: str) -> None:
-        self._report = report
+    def __init__(self, compiling: Compiling, root: str) -> None:
+        self._report = compiling.report
         self._root = root
-        self._values = ValueCompiler(report, self._inner_mapping)
+        self._values = ValueCompiler(compiling, self._inner_mapping)
 
     def _inner_mapping(self, node: document.Mapping, name: Name, names: str) -> Check:
         return self.mapping(node, name, f"{self._root}.{names}", names)

@@ -10,6 +10,7 @@ from rules.event import EventName
 from rules.loop_guard import GUARDED_KINDS
 from rules.problems import quoted
 from rules.scope import Facts, presence_context, template_context
+from rules.template_values import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -43,7 +44,7 @@ def decide(
         One decision a rule, in file order.
     """
     rules = ruleset.rules if every_rule else ruleset.on(event.name)
-    deciding = _Deciding(event, session, live)
+    deciding = _Deciding(event, session, live, Fields(ruleset.tables, "tables"))
     return tuple([deciding.rule(rule) for rule in rules])
 
 
@@ -57,8 +58,11 @@ _LOOP: Final[Mapping[str, str]] = {
 class _Deciding:
     """One event being decided; what rules share is worked out once."""
 
-    def __init__(self, event: Event, session: Session, live: Container[str]) -> None:
+    def __init__(
+        self, event: Event, session: Session, live: Container[str], tables: Fields
+    ) -> None:
         self._event = event
+        self._tables = tables
         self._live = live
         self._session = session
         self._facts = Facts(event, session)
@@ -110,7 +114,7 @@ class _Deciding:
     def _context_of(self, rule: Rule) -> Mapping[str, Any]:
         if self._context is None:
             self._context = template_context(self._event)
-        context = {**self._context, "rule": rule.id}
+        context = {**self._context, "rule": rule.id, "tables": self._tables}
         if rule.dispatch.reads_presence:
             context |= presence_context(self._session)
         return context

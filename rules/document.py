@@ -79,6 +79,13 @@ def read_document(text: str, path: str, report: Report) -> Node | None:
     return None
 
 
+def plain(node: Node) -> Any:  # noqa: ANN401 - any JSON
+    """What a part of a document says, without where it stands."""
+    if isinstance(node, Mapping):
+        return {key: plain(value) for key, (_, value) in node.entries.items()}
+    return [plain(item) for item in node.items] if isinstance(node, Sequence) else node.value
+
+
 class _Stopped(Exception):
     pass
 

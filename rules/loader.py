@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from rules import document
 from rules.compiling import Compiling
+from rules.defaults import read_defaults
 from rules.document import read_document
 from rules.files import RuleFile, content_hash, rule_files
 from rules.problems import Mark, Problem, Report, RuleErrors
-from rules.rule_fields import compile_rule
+from rules.rule_fields import RULE_KEYS, Entries, compile_rule
 from rules.ruleset import Ruleset
+from rules.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from rules.rule import Rule
 
 VERSION: Final = 1
-_FILE_KEYS: Final = ("version", "rules")
+_FILE_KEYS: Final = ("version", "defaults", "tables", "rules")
 
 
 def load(source: str | Path) -> Ruleset:
@@ -43,33 +45,48 @@ def load_files(files: Iterable[RuleFile]) -> Ruleset:
 
 
 def _compile(files: tuple[RuleFile, ...], report: Report) -> Ruleset:
+    read = [(file, _entries(file, report)) for file in files]
+    tables = Tables()
+    for _, entries in read:
+        if "tables" in entries:
+            tables.read(entries["tables"][1], report)
     ids: dict[str, Mark] = {}
-    rules = [rule for file in files for rule in _rules(file, ids, report)]
+    rules = [rule for _, entries in read for rule in _rules(entries, ids, tables, report)]
     order = {file.path: index for index, file in enumerate(files)}
     problems = sorted(report.problems, key=lambda each: _place(each, order))
     if report.failed:
         raise RuleErrors(problems)
-    return Ruleset(tuple(rules), content_hash(files), files, tuple(problems))
+    return Ruleset(tuple(rules), content_hash(files), files, tuple(problems), tables=tables.values)
 
 
-def _rules(file: RuleFile, ids: dict[str, Mark], report: Report) -> list[Rule]:
+def _entries(file: RuleFile, report: Report) -> Entries:
+    """A file's entries by key; nothing if it is no rule file, which the report tells."""
     before = len(report.problems)
     root = read_document(file.text, file.path, report)
     top = Mark(file.path, 1, 1)
     if root is None:
         if len(report.problems) == before:
             report.error(top, "an empty file: it needs 'version: 1' and 'rules:'")
-        return []
+        return {}
     if not isinstance(root, document.Mapping):
         report.error(root.mark, "a rule file is a mapping with 'version: 1' and 'rules:'")
-        return []
-    if not {"version", "rules"} & set(root.entries):
+        return {}
+    if not {"version", "rules", "tables"} & set(root.entries):
         report.error(root.mark, "not a rule file: it has neither 'version: 1' nor 'rules:'")
-        return []
-    entries = Compiling(report).known_keys(root, _FILE_KEYS, "")
+        return {}
+    ours = {key: entry for key, entry in root.entries.items() if not key.startswith("x-")}
+    entries = Compiling(report).known_keys(document.Mapping(root.mark, ours), _FILE_KEYS, "")
     _check_version(entries["version"][1] if "version" in entries else None, top, report)
-    if "rules" not in entries:
+    if "rules" not in entries and "tables" not in entries:
         report.error(top, "the file needs 'rules:', a list of rules")
+    return entries
+
+
+def _rules(entries: Entries, ids: dict[str, Mark], tables: Tables, report: Report) -> list[Rule]:
+    defaults = None
+    if "defaults" in entries:
+        defaults = read_defaults(entries["defaults"][1], RULE_KEYS, report)
+    if "rules" not in entries:
         return []
     listed = entries["rules"][1]
     if not isinstance(listed, document.Sequence):
@@ -79,7 +96,7 @@ def _rules(file: RuleFile, ids: dict[str, Mark], report: Report) -> list[Rule]:
         report.warning(listed.mark, "the file has no rules")
     for item in listed.items:
         _refuse_twin(item, ids, report)
-    compiled = [compile_rule(item, report) for item in listed.items]
+    compiled = [compile_rule(item, report, tables, defaults) for item in listed.items]
     return [rule for rule in compiled if rule is not None]
 
 

@@ -216,6 +216,7 @@ TEMPLATE_NAMES: Final = Name(
         **CONDITION_NAMES.fields,
         **dict.fromkeys(PRESENCE, JSON),
         "rule": TEXT,
+        "tables": JSON,
         "now": JSON,
         "range": JSON,
     },

@@ -9,6 +9,7 @@ from rules import document
 from rules.compiling import Compiling
 from rules.conditions import Check, compile_conditions
 from rules.decision import Once
+from rules.defaults import with_defaults
 from rules.dispatch_fields import compile_dispatch
 from rules.event import EventName
 from rules.loop_guard import named_kinds
@@ -20,6 +21,7 @@ from rules.weights import Sticky
 if TYPE_CHECKING:
     from rules.document import Node
     from rules.problems import Mark
+    from rules.tables import Tables
 
 RULE_KEYS: Final = (
     "id",
@@ -37,12 +39,16 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 Entries = dict[str, tuple["Mark", "Node"]]
 
 
-def compile_rule(node: Node, report: Report) -> Rule | None:
+def compile_rule(
+    node: Node, report: Report, tables: Tables, defaults: document.Mapping | None = None
+) -> Rule | None:
     """Compile one item of `rules`; None if it cannot be, which the report tells."""
     if not isinstance(node, document.Mapping):
         report.error(node.mark, "a rule is a mapping with 'id', 'on' and 'dispatch'")
         return None
-    compiling = Compiling(report)
+    if defaults is not None:
+        node = with_defaults(node, defaults)
+    compiling = Compiling(report, tables)
     entries = compiling.known_keys(node, RULE_KEYS, "")
     for key in ("id", "on", "dispatch"):
         if key not in entries:
@@ -54,7 +60,7 @@ def compile_rule(node: Node, report: Report) -> Rule | None:
         once = Once(compiling.choice(entries["once"][1], Once, "once") or Once.ROOM)
     description = _description(entries, compiling)
     enabled = _enabled(entries, report)
-    when, unless = (_conditions(key, entries, report) for key in ("when", "unless"))
+    when, unless = (_conditions(key, entries, compiling) for key in ("when", "unless"))
     dispatch = (
         compile_dispatch(entries["dispatch"][1], compiling) if "dispatch" in entries else None
     )
@@ -133,10 +139,10 @@ def _enabled(entries: Entries, report: Report) -> bool:
     return True
 
 
-def _conditions(key: str, entries: Entries, report: Report) -> Check | None:
+def _conditions(key: str, entries: Entries, compiling: Compiling) -> Check | None:
     if key not in entries:
         return None
-    return compile_conditions(entries[key][1], CONDITION_NAMES, key, report)
+    return compile_conditions(entries[key][1], CONDITION_NAMES, key, compiling)
 
 
 def _need_participants(on: tuple[str, ...], once: Once, entries: Entries, report: Report) -> None:

@@ -53,6 +53,8 @@ class Template:
     constant: str | None
     names: frozenset[str] = frozenset()
     """Names of the event it reads, such as `participant`."""
+    tables: frozenset[str] = frozenset()
+    """Tables it names."""
     is_json: bool = False
     """Whether it is nothing but `{{ … | tojson }}`."""
     compiled: JinjaTemplate | None = None
@@ -122,7 +124,7 @@ def compile_template(source: str) -> Template:
         compiled = _ENVIRONMENT.from_string(tree)
     except Exception as error:  # Jinja's and Python's compiler fail in many ways
         raise ValueError(f"not a valid template: {_said(error)}") from error
-    return Template(source, None, names, _is_only_tojson(tree), compiled)
+    return Template(source, None, names, _tables(tree), _is_only_tojson(tree), compiled)
 
 
 def _bounded(texts: Iterator[str]) -> Iterator[str]:
@@ -198,6 +200,11 @@ def _constant_path(read: nodes.Expr) -> tuple[str, ...]:
         above = _constant_path(read.node)
         return (*above, str(read.arg.value)) if above else ()
     return ()
+
+
+def _tables(tree: nodes.Template) -> frozenset[str]:
+    reads = map(_constant_path, tree.find_all((nodes.Getattr, nodes.Getitem)))
+    return frozenset(path[1] for path in reads if path[:1] == ("tables",)) - MAPPING_METHODS
 
 
 def _check_path(path: tuple[str, ...]) -> None:

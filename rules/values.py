@@ -22,12 +22,14 @@ from rules.operators import (
     shown,
     text_test,
 )
-from rules.problems import Report, nearest, quoted
+from rules.problems import nearest, quoted
 from rules.scalars import Constant, plain_scalar
 from rules.texts import exactly, glob, is_glob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rules.compiling import Compiling
 
 _BROKEN: Final = Test(lambda found: False, "something")  # noqa: ARG005 - the shape of a test
 _SHOWN_ALTERNATIVES: Final = 8
@@ -38,9 +40,12 @@ class ValueCompiler:
     """Compiles values; `names` is the dotted name the value is compared with."""
 
     def __init__(
-        self, report: Report, mapping: Callable[[Mapping, Name, str], Callable[[object], object]]
+        self,
+        compiling: Compiling,
+        mapping: Callable[[Mapping, Name, str], Callable[[object], object]],
     ) -> None:
-        self._report = report
+        self._report = compiling.report
+        self._tables = compiling.tables
         self._mapping = mapping
         """Compiles a mapping of fields; the function answers None if all of it holds."""
 
@@ -121,6 +126,8 @@ class ValueCompiler:
         return number_test(operator, value)
 
     def _in(self, node: Node, name: Name, names: str) -> Test:
+        if isinstance(node, Mapping):
+            return self._in_table(node, name)
         if not isinstance(node, Sequence) or not node.items:
             return self._broken(node, "'in' takes a list of constants")
         values: list[Constant] = []
@@ -131,6 +138,16 @@ class ValueCompiler:
                 self._report.error(item.mark, "'in' takes a list of constants")
         test = Test(_any_equal(values), _one_of([shown(value) for value in values]))
         return _asked(test, name, values[0] if values else None)
+
+    def _in_table(self, node: Mapping, name: Name) -> Test:
+        asked = node.entries["table"][1] if set(node.entries) == {"table"} else None
+        table = asked.value if isinstance(asked, Scalar) else None
+        if not isinstance(table, str):
+            return self._broken(node, "'in' takes a list of constants, or {table: its name}")
+        keys = self._tables.keys(table)
+        if keys is None:
+            return self._broken(node, self._tables.unknown(table))
+        return _asked(Test(exactly(keys), f"a key of the table {table}"), name, "")
 
     def _alternatives(self, node: Sequence, name: Name, names: str) -> Test:
         if not node.items:

@@ -1,0 +1,44 @@
+"""Defaults: what the rules of a file have where they do not say otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rules import document
+from rules.problems import nearest, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rules.document import Node
+    from rules.problems import Report
+
+_EACH_ITS_OWN: Final = frozenset({"id", "on", "when", "unless", "if"})
+
+
+def read_defaults(node: Node, keys: Iterable[str], report: Report) -> document.Mapping | None:
+    """A file's `defaults`; None if they are none, which the report tells."""
+    if not isinstance(node, document.Mapping):
+        report.error(node.mark, "'defaults' takes a mapping of what rules may have")
+        return None
+    known = [key for key in keys if key not in _EACH_ITS_OWN]
+    for key, (mark, _) in node.entries.items():
+        if key in _EACH_ITS_OWN:
+            report.error(mark, f"'defaults.{key}': each rule has its own '{key}'")
+        elif key not in known:
+            told = quoted(f"defaults.{key}")
+            report.error(mark, f"unknown field {told}{nearest(key, known, 'defaults')}")
+    kept = {key: entry for key, entry in node.entries.items() if key in known}
+    return document.Mapping(node.mark, kept)
+
+
+def with_defaults(rule: document.Mapping, defaults: document.Mapping) -> document.Mapping:
+    """A rule with what it does not say itself: key by key, and so within `dispatch`."""
+    entries = {**defaults.entries, **rule.entries}
+    if "dispatch" in defaults.entries and "dispatch" in rule.entries:
+        mark, own = rule.entries["dispatch"]
+        _, common = defaults.entries["dispatch"]
+        if isinstance(own, document.Mapping) and isinstance(common, document.Mapping):
+            whole = document.Mapping(own.mark, {**common.entries, **own.entries})
+            entries["dispatch"] = (mark, whole)
+    return document.Mapping(rule.mark, entries)
