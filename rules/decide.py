@@ -99,6 +99,10 @@ class _Deciding:
                 return _skip(rule, Reason.CONDITION, failure.at, failure.detail)
         if rule.unless is not None and rule.unless(self._facts) is None:
             return _skip(rule, Reason.UNLESS, "unless", "all of it holds")
+        if rule.schedule is not None:
+            refusal = rule.schedule.refusal(self._event.at)
+            if refusal is not None:
+                return _skip(rule, Reason.SCHEDULE, "schedule", refusal)
         if self._refusal is not None:
             reason, detail = self._refusal
             return _skip(rule, reason, None, detail)

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     LOOP_GUARD = "loop_guard"
     CONDITION = "condition"
     UNLESS = "unless"
+    SCHEDULE = "schedule"
     ALREADY_DISPATCHED = "already_dispatched"
     ROOM_ENDED = "room_ended"
     PARTICIPANT_GONE = "participant_gone"

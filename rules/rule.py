@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rules.dispatch import Dispatch
     from rules.event import Event
     from rules.problems import Mark
+    from rules.schedule import Schedules
 
 FIRST_POSITION = "0"
 """The position in its claim of a rule's only dispatch."""
@@ -28,6 +29,7 @@ class Rule:
     on: tuple[str, ...]
     when: Check | None
     unless: Check | None
+    schedule: Schedules | None
     once: Once
     named_kinds: frozenset[str]
     """Guarded kinds of participants whose events it asks for by name."""

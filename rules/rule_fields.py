@@ -16,6 +16,7 @@ from rules.loop_guard import named_kinds
 from rules.names import CARRIED_BY, CONDITION_NAMES
 from rules.problems import Report, nearest, quoted
 from rules.rule import Rule
+from rules.schedule import compile_schedules
 from rules.weights import Sticky
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ RULE_KEYS: Final = (
     "on",
     "when",
     "unless",
+    "schedule",
     "once",
     "dispatch",
 )
@@ -61,6 +63,9 @@ def compile_rule(
     description = _description(entries, compiling)
     enabled = _enabled(entries, report)
     when, unless = (_conditions(key, entries, compiling) for key in ("when", "unless"))
+    schedule = None
+    if "schedule" in entries:
+        schedule = compile_schedules(entries["schedule"][1], compiling)
     dispatch = (
         compile_dispatch(entries["dispatch"][1], compiling) if "dispatch" in entries else None
     )
@@ -76,6 +81,7 @@ def compile_rule(
         on=on,
         when=when,
         unless=unless,
+        schedule=schedule,
         once=once,
         named_kinds=named_kinds(entries["when"][1] if "when" in entries else None),
         dispatch=dispatch,

@@ -36,6 +36,7 @@ _WORDS: Final = {
     Reason.LOOP_GUARD: "loop guard",
     Reason.CONDITION: "",
     Reason.UNLESS: "its `unless` holds",
+    Reason.SCHEDULE: "",
     Reason.ALREADY_DISPATCHED: "already dispatched",
     Reason.ROOM_ENDED: "room ended",
     Reason.PARTICIPANT_GONE: "participant gone",

@@ -133,8 +133,8 @@ def test_files_of_another_shape(text, message):
             "unknown field 'dispatch.room'",
         ),
         (
-            "{id: a, on: room_started, schedule: {}, dispatch: {agent: a}}",
-            "unknown field 'schedule'",
+            "{id: a, on: room_started, shedule: {}, dispatch: {agent: a}}",
+            "unknown field 'shedule', did you mean 'schedule'?",
         ),
         ("{id: a, id: b, on: room_started, dispatch: {agent: a}}", "'id' twice: first at line 3"),
     ],

@@ -1,0 +1,191 @@
+"""When a rule applies: days and hours on the clock of a place, judged at the event's time.
+
+A window belongs to the day it begins on: `days: [fri]` with `22:00-06:00` covers Saturday 03:00,
+and so does `except`. What is compared is the time that clocks there show, so a window of a night in
+which they are set forward is an hour shorter, and an hour that comes twice counts twice.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from rules import document
+from rules.problems import nearest, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rules.compiling import Compiling
+    from rules.document import Node
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_KEYS: Final = ("timezone", "days", "hours", "except")
+_HOURS: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)\Z")
+_WHOLE_DAY: Final = 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A window of a day, in minutes since midnight; over midnight if it ends before it begins."""
+
+    begin: int
+    end: int
+    """Not in the window."""
+
+    def begun(self, day: date, minute: int) -> date | None:
+        """The day on which the window began that this minute of this day is in."""
+        if self.begin < self.end:
+            return day if self.begin <= minute < self.end else None
+        if minute >= self.begin:
+            return day
+        return day - timedelta(days=1) if minute < self.end else None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One schedule, compiled."""
+
+    zone: ZoneInfo
+    days: frozenset[int]
+    """Monday is 0."""
+    hours: tuple[Hours, ...]
+    exceptions: tuple[tuple[date, date], ...]
+    """First and last days."""
+
+    def covers(self, at: float) -> bool:
+        """Whether a time, in Unix seconds, is in one of its windows."""
+        local = self.local(at)
+        day, minute = local.date(), local.hour * 60 + local.minute
+        return any(self._applies(hours.begun(day, minute)) for hours in self.hours)
+
+    def local(self, at: float) -> datetime:
+        """What clocks there show."""
+        return datetime.fromtimestamp(at, self.zone)
+
+    def _applies(self, begun: date | None) -> bool:
+        if begun is None or begun.weekday() not in self.days:
+            return False
+        return not any(first <= begun <= last for first, last in self.exceptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedules:
+    """A rule's schedules: any of them may cover a time."""
+
+    each: tuple[Schedule, ...]
+
+    def refusal(self, at: float) -> str | None:
+        """Why a rule does not apply at a time, in Unix seconds; None if it does."""
+        if not at:
+            return "the event does not tell when it was"
+        try:
+            if any(schedule.covers(at) for schedule in self.each):
+                return None
+            shown = dict.fromkeys(f"{s.local(at):%a %Y-%m-%d %H:%M} in {s.zone}" for s in self.each)
+        except (ValueError, OverflowError, OSError):
+            return "the event's time is not one of this calendar"
+        return f"{', '.join(shown)} is outside"
+
+
+def compile_schedules(node: Node, compiling: Compiling) -> Schedules | None:
+    """Compile `schedule`, one or a list of them; problems go to the report."""
+    items = node.items if isinstance(node, document.Sequence) else [node]
+    if not items:
+        compiling.report.error(node.mark, "'schedule' is an empty list: nothing is ever in it")
+    each = [_schedule(item, compiling) for item in items]
+    return Schedules(tuple(schedule for schedule in each if schedule is not None))
+
+
+def _schedule(node: Node, compiling: Compiling) -> Schedule | None:
+    if not isinstance(node, document.Mapping) or not node.entries:
+        told = "'schedule' takes a mapping such as {days: [mon-fri], hours: 09:00-17:00}"
+        compiling.report.error(node.mark, told)
+        return None
+    entries = compiling.known_keys(node, _KEYS, "schedule")
+    values = {key: value for key, (_, value) in entries.items()}
+    zone = ZoneInfo("UTC")
+    if "timezone" in values:
+        zone = _zone(values["timezone"], compiling)
+    days = frozenset(range(7))
+    if "days" in values:
+        days = frozenset(
+            day for text in _texts(values["days"], "days", compiling)
+            for day in _days(text, compiling)
+        )  # fmt: skip
+    hours: tuple[Hours, ...] = (Hours(0, _WHOLE_DAY),)
+    if "hours" in values:
+        read = [_hours(text, compiling) for text in _texts(values["hours"], "hours", compiling)]
+        hours = tuple(each for each in read if each is not None)
+    read_dates = (
+        [_dates(text, compiling) for text in _texts(values["except"], "except", compiling)]
+        if "except" in values
+        else []
+    )
+    return Schedule(zone, days, hours, tuple(each for each in read_dates if each is not None))
+
+
+def _texts(node: Node, what: str, compiling: Compiling) -> Iterable[document.Scalar]:
+    items = node.items if isinstance(node, document.Sequence) else [node]
+    if not items:
+        compiling.report.error(node.mark, f"'schedule.{what}' is an empty list: leave it out")
+    texts = (compiling.text(item, f"schedule.{what}") for item in items)
+    return [text for text in texts if text is not None]
+
+
+def _zone(node: Node, compiling: Compiling) -> ZoneInfo:
+    scalar = compiling.text(node, "schedule.timezone")
+    name = str(scalar.value) if scalar is not None else "UTC"
+    if name not in available_timezones():
+        hint = nearest(name, available_timezones())
+        told = f"there is no time zone {quoted(name)}{hint or ', such as Europe/Madrid'}"
+        compiling.report.error(node.mark, told)
+        return ZoneInfo("UTC")
+    return ZoneInfo(name)
+
+
+def _days(text: document.Scalar, compiling: Compiling) -> Iterable[int]:
+    first, dash, last = str(text.value).partition("-")
+    for word in (first, last) if dash else (first,):
+        if word not in _DAYS:
+            hint = nearest(word[:3], _DAYS) or f": one of {', '.join(_DAYS)}, or mon-fri"
+            compiling.report.error(text.mark, f"there is no day {quoted(word)}{hint}")
+            return ()
+    begin = _DAYS.index(first)
+    length = (_DAYS.index(last) - begin) % 7 + 1 if dash else 1
+    return [(begin + n) % 7 for n in range(length)]
+
+
+def _hours(text: document.Scalar, compiling: Compiling) -> Hours | None:
+    found = _HOURS.match(str(text.value))
+    numbers = [int(part) for part in found.groups()] if found else []
+    if not numbers or numbers[1] > 59 or numbers[3] > 59:  # noqa: PLR2004 - minutes
+        told = f"{quoted(text.value)} are no hours: write them like 09:00-17:30"
+        compiling.report.error(text.mark, told)
+        return None
+    begin, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
+    if begin >= _WHOLE_DAY or end > _WHOLE_DAY:
+        compiling.report.error(text.mark, f"{quoted(text.value)}: a day ends at 24:00")
+        return None
+    if begin == end:
+        told = f"{quoted(text.value)} ends as it begins: for the whole day leave 'hours' out"
+        compiling.report.error(text.mark, told)
+        return None
+    return Hours(begin, end)
+
+
+def _dates(text: document.Scalar, compiling: Compiling) -> tuple[date, date] | None:
+    first, _, last = str(text.value).partition("..")
+    try:
+        days = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError:
+        told = "is no date: write 2026-12-25, or 2026-08-01..2026-08-15"
+        compiling.report.error(text.mark, f"{quoted(text.value)} {told}")
+        return None
+    if days[1] < days[0]:
+        compiling.report.error(text.mark, f"{quoted(text.value)} ends before it begins")
+        return None
+    return days
