@@ -13,10 +13,11 @@ from rules.scope import Facts, presence_context, template_context
 from rules.template_values import Fields
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
     from typing import Any
 
     from rules.decision import Claim
+    from rules.dispatch import Dispatch
     from rules.event import Event
     from rules.rule import Rule
     from rules.ruleset import Ruleset
@@ -74,14 +75,17 @@ class _Deciding:
         stopped = self._not_concerned(rule) or self._not_matched(rule)
         if stopped is not None:
             return stopped
-        claim = rule.claim(self._event)
-        if claim is None:
+        claims = rule.claims(self._event)
+        if not claims:
             detail = f"'once: {rule.once}' needs what this event does not carry"
             return _skip(rule, Reason.CONDITION, "once", detail)
-        if claim.key in self._live:
-            detail = f"its agent for {rule.once} {quoted(claim.subject)} is live"
+        free = [(claim, dispatch) for claim, dispatch in claims if claim.key not in self._live]
+        if not free:
+            (claim, _), *others = claims
+            whose = f"for {rule.once} {quoted(claim.subject)}"
+            detail = f"its agents {whose} are live" if others else f"its agent {whose} is live"
             return _skip(rule, Reason.ALREADY_DISPATCHED, None, detail)
-        return self._planned(rule, claim)
+        return self._planned(rule, free)
 
     def _not_concerned(self, rule: Rule) -> Decision | None:
         if not rule.enabled:
@@ -108,18 +112,22 @@ class _Deciding:
             return _skip(rule, reason, None, detail)
         return None
 
-    def _planned(self, rule: Rule, claim: Claim) -> Decision:
+    def _planned(self, rule: Rule, free: Sequence[tuple[Claim, Dispatch]]) -> Decision:
         try:
-            plan = rule.dispatch.plan(claim, self._event, self._context_of(rule))
+            plans = tuple(
+                dispatch.plan(claim, self._event, self._context_of(rule, dispatch))
+                for claim, dispatch in free
+            )
         except DispatchError as error:
             return Decision(rule.id, Outcome.ERROR, error.reason, error.at, error.detail)
-        return Decision(rule.id, Outcome.DISPATCH, Reason.MATCHED, plans=(plan,))
+        outcome = Outcome.SHADOW if rule.shadow else Outcome.DISPATCH
+        return Decision(rule.id, outcome, Reason.MATCHED, plans=plans)
 
-    def _context_of(self, rule: Rule) -> Mapping[str, Any]:
+    def _context_of(self, rule: Rule, dispatch: Dispatch) -> Mapping[str, Any]:
         if self._context is None:
             self._context = template_context(self._event)
         context = {**self._context, "rule": rule.id, "tables": self._tables}
-        if rule.dispatch.reads_presence:
+        if dispatch.reads_presence:
             context |= presence_context(self._session)
         return context
 

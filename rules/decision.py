@@ -14,12 +14,16 @@ class Outcome(StrEnum):
     """What became of a rule on an event."""
 
     DISPATCH = "dispatch"
+    SHADOW = "shadow"
+    """It would be dispatched, were the rule not a shadow."""
     SKIP = "skip"
     ERROR = "error"
 
 
 class Reason(StrEnum):
-    """Why. A dispatch is always `matched`; every other reason stopped the rule."""
+    """Why. A dispatch is always `matched`, and so is a shadow's; every other reason stopped the
+    rule.
+    """
 
     MATCHED = "matched"
     DISABLED = "disabled"
@@ -63,7 +67,7 @@ class Claim:
     owner: str
     """The rule's id."""
     position: str
-    """Which of the rule's dispatches: its index, as text."""
+    """Which of the rule's dispatches: its id, or else its index, as text."""
     once: Once
     subject: str
     """The room's name, the participant's identity, or the event's id, as `once` says."""

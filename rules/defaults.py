@@ -38,7 +38,13 @@ def with_defaults(rule: document.Mapping, defaults: document.Mapping) -> documen
     if "dispatch" in defaults.entries and "dispatch" in rule.entries:
         mark, own = rule.entries["dispatch"]
         _, common = defaults.entries["dispatch"]
-        if isinstance(own, document.Mapping) and isinstance(common, document.Mapping):
-            whole = document.Mapping(own.mark, {**common.entries, **own.entries})
-            entries["dispatch"] = (mark, whole)
+        entries["dispatch"] = (mark, _dispatch_with(own, common))
     return document.Mapping(rule.mark, entries)
+
+
+def _dispatch_with(own: Node, common: Node) -> Node:
+    if isinstance(own, document.Sequence):
+        return document.Sequence(own.mark, [_dispatch_with(item, common) for item in own.items])
+    if isinstance(own, document.Mapping) and isinstance(common, document.Mapping):
+        return document.Mapping(own.mark, {**common.entries, **own.entries})
+    return own

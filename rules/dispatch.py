@@ -40,6 +40,10 @@ class Dispatch:
     restart_policy: RestartPolicy = RestartPolicy.ON_FAILURE
     reads_presence: bool = False
     """Whether its templates read who is in the room."""
+    position: str = ""
+    """Which of its rule's dispatches it is, in their claims: its id, or else its index."""
+    path: str = "dispatch"
+    """Where it stands in its rule."""
 
     def plan(self, claim: Claim, event: Event, context: Context) -> Plan:
         """Render everything.
@@ -47,6 +51,13 @@ class Dispatch:
         Raises:
             DispatchError: something is absent, or LiveKit would not take it.
         """
+        try:
+            return self._plan(claim, event, context)
+        except DispatchError as error:
+            at = self.path + error.at.removeprefix("dispatch")
+            raise DispatchError(error.reason, at, error.detail) from error
+
+    def _plan(self, claim: Claim, event: Event, context: Context) -> Plan:
         agent = _rendered(self.agent, context, "agent")
         _refuse(agent_fault(agent), Reason.INVALID_AGENT, "agent")
         deployment = self._deployment(claim.owner, event, context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from rules import document
@@ -20,14 +21,35 @@ if TYPE_CHECKING:
     from rules.problems import Mark
     from rules.templates import Template
 
-DISPATCH_KEYS: Final = ("agent", "deployment", "metadata", "attributes", "restart_policy")
+DISPATCH_KEYS: Final = ("id", "agent", "deployment", "metadata", "attributes", "restart_policy")
+FIRST_POSITION: Final = "0"
+"""The position in its claim of a rule's only dispatch."""
+_ID: Final = re.compile(r"[a-z][a-z0-9-]*\Z")
 _MAX_WEIGHT: Final = 1_000_000_000
 _CALLERS_MOVE: Final = 3
 """From so many weights on there is an inner boundary, and moving it moves callers."""
 
 
-def compile_dispatch(node: Node, compiling: Compiling) -> Dispatch | None:
-    """Compile `dispatch`; problems go to the report."""
+def compile_dispatches(node: Node, compiling: Compiling) -> tuple[Dispatch, ...]:
+    """Compile `dispatch`, one or a list of them; problems go to the report."""
+    if not isinstance(node, document.Sequence):
+        dispatch = _dispatch(node, compiling, FIRST_POSITION, "dispatch")
+        return (dispatch,) if dispatch is not None else ()
+    if not node.items:
+        compiling.report.error(node.mark, "'dispatch' is an empty list: name an agent")
+    dispatches: dict[str, Dispatch] = {}
+    for index, item in enumerate(node.items):
+        dispatch = _dispatch(item, compiling, str(index), f"dispatch[{index}]")
+        if dispatch is None:
+            continue
+        if dispatch.position in dispatches:
+            told = f"the id '{dispatch.position}' is taken by another dispatch of this rule"
+            compiling.report.error(item.mark, told)
+        dispatches[dispatch.position] = dispatch
+    return tuple(dispatches.values())
+
+
+def _dispatch(node: Node, compiling: Compiling, position: str, path: str) -> Dispatch | None:
     if not isinstance(node, document.Mapping):
         compiling.report.error(node.mark, "'dispatch' takes a mapping, such as {agent: greeter}")
         return None
@@ -53,7 +75,27 @@ def compile_dispatch(node: Node, compiling: Compiling) -> Dispatch | None:
     reads_presence = any(
         not template.names.isdisjoint(PRESENCE) for template, _ in compiling.templates[before:]
     )
-    return Dispatch(agent, deployment, metadata, attributes, RestartPolicy(policy), reads_presence)
+    if "id" in values:
+        position = _position(values["id"], compiling)
+    return Dispatch(
+        agent,
+        deployment,
+        metadata,
+        attributes,
+        RestartPolicy(policy),
+        reads_presence,
+        position,
+        path,
+    )
+
+
+def _position(node: Node, compiling: Compiling) -> str:
+    value = node.value if isinstance(node, document.Scalar) else None
+    if isinstance(value, str) and _ID.match(value):
+        return value
+    told = "the id of a dispatch begins with a letter, and has lowercase letters, digits and '-'"
+    compiling.report.error(node.mark, told)
+    return ""
 
 
 def _agent(node: Node, compiling: Compiling) -> Template | None:

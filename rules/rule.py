@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from rules.problems import Mark
     from rules.schedule import Schedules
 
-FIRST_POSITION = "0"
-"""The position in its claim of a rule's only dispatch."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -33,12 +30,16 @@ class Rule:
     once: Once
     named_kinds: frozenset[str]
     """Guarded kinds of participants whose events it asks for by name."""
-    dispatch: Dispatch
+    shadow: bool
+    """Decided and recorded, not dispatched."""
+    dispatches: tuple[Dispatch, ...]
 
-    def claim(self, event: Event) -> Claim | None:
-        """What a dispatch on this event takes; None if the event lacks what `once` needs."""
+    def claims(self, event: Event) -> tuple[tuple[Claim, Dispatch], ...]:
+        """What each of its dispatches takes; nothing if the event lacks what `once` needs."""
         subject = _subject(self.once, event)
-        return Claim(self.id, FIRST_POSITION, self.once, subject) if subject else None
+        if not subject:
+            return ()
+        return tuple((Claim(self.id, d.position, self.once, subject), d) for d in self.dispatches)
 
 
 def _subject(once: Once, event: Event) -> str:

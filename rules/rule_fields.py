@@ -10,7 +10,7 @@ from rules.compiling import Compiling
 from rules.conditions import Check, compile_conditions
 from rules.decision import Once
 from rules.defaults import with_defaults
-from rules.dispatch_fields import compile_dispatch
+from rules.dispatch_fields import compile_dispatches
 from rules.event import EventName
 from rules.loop_guard import named_kinds
 from rules.names import CARRIED_BY, CONDITION_NAMES
@@ -32,6 +32,7 @@ RULE_KEYS: Final = (
     "when",
     "unless",
     "schedule",
+    "shadow",
     "once",
     "dispatch",
 )
@@ -61,16 +62,16 @@ def compile_rule(
     if "once" in entries:
         once = Once(compiling.choice(entries["once"][1], Once, "once") or Once.ROOM)
     description = _description(entries, compiling)
-    enabled = _enabled(entries, report)
+    enabled = _flag("enabled", entries, report, default=True)
     when, unless = (_conditions(key, entries, compiling) for key in ("when", "unless"))
     schedule = None
     if "schedule" in entries:
         schedule = compile_schedules(entries["schedule"][1], compiling)
-    dispatch = (
-        compile_dispatch(entries["dispatch"][1], compiling) if "dispatch" in entries else None
+    dispatches = (
+        compile_dispatches(entries["dispatch"][1], compiling) if "dispatch" in entries else ()
     )
     _need_participants(on, once, entries, report)
-    if not on or dispatch is None or rule_id is None:
+    if not on or not dispatches or rule_id is None:
         return None
     _warn_of_the_impossible(on, entries, compiling)
     return Rule(
@@ -84,7 +85,8 @@ def compile_rule(
         schedule=schedule,
         once=once,
         named_kinds=named_kinds(entries["when"][1] if "when" in entries else None),
-        dispatch=dispatch,
+        shadow=_flag("shadow", entries, report, default=False),
+        dispatches=dispatches,
     )
 
 
@@ -135,14 +137,14 @@ def _description(entries: Entries, compiling: Compiling) -> str:
     return str(text.value) if text is not None else ""
 
 
-def _enabled(entries: Entries, report: Report) -> bool:
-    if "enabled" not in entries:
-        return True
-    node = entries["enabled"][1]
+def _flag(key: str, entries: Entries, report: Report, *, default: bool) -> bool:
+    if key not in entries:
+        return default
+    node = entries[key][1]
     if isinstance(node, document.Scalar) and isinstance(node.value, bool):
         return node.value
-    report.error(node.mark, "'enabled' is true or false")
-    return True
+    report.error(node.mark, f"'{key}' is true or false")
+    return default
 
 
 def _conditions(key: str, entries: Entries, compiling: Compiling) -> Check | None:
@@ -158,9 +160,13 @@ def _need_participants(on: tuple[str, ...], once: Once, entries: Entries, report
     names = " and ".join(f"'{name}'" for name in without)
     if once is Once.PARTICIPANT:
         report.error(entries["once"][1].mark, f"'once: participant': {names} has no participant")
-    sticky = _below(_below(entries.get("dispatch"), "deployment"), "sticky")
-    if sticky is not None and getattr(sticky[1], "value", None) == Sticky.PARTICIPANT:
-        report.error(sticky[1].mark, f"'sticky: participant': {names} has no participant")
+    dispatch = entries["dispatch"][1] if "dispatch" in entries else None
+    for item in dispatch.items if isinstance(dispatch, document.Sequence) else [dispatch]:
+        if not isinstance(item, document.Mapping):
+            continue
+        sticky = _below(item.entries.get("deployment"), "sticky")
+        if sticky is not None and getattr(sticky[1], "value", None) == Sticky.PARTICIPANT:
+            report.error(sticky[1].mark, f"'sticky: participant': {names} has no participant")
 
 
 def _of_absence(entry: tuple[Mark, Node]) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from rules.decide import decide
+from rules.decision import Outcome
 from rules.event import PARTIAL
 from workers import history, lifecycle
 from workers.calls import CALLS_EACH, late
@@ -103,7 +104,9 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
             # Marked as called in the same write that decides it, if the call follows at once.
             called_by=hold.token if at_once and number < CALLS_EACH else "",
         )
-        for number, plan in enumerate(plan for d in decisions for plan in d.plans)
+        for number, plan in enumerate(
+            plan for d in decisions if d.outcome is Outcome.DISPATCH for plan in d.plans
+        )
     ]
     documents = history.event_documents(
         hold,

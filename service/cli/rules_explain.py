@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MARKS: Final = {
     Outcome.DISPATCH: click.style("✓", fg="green"),
+    Outcome.SHADOW: click.style("◦", fg="cyan"),
     Outcome.SKIP: click.style("·", dim=True),
     Outcome.ERROR: click.style("✗", fg="red"),
 }
@@ -137,8 +138,10 @@ def _story(decision: Decision, width: int) -> list[str]:
     name = click.style(decision.rule.ljust(width), bold=decision.outcome == Outcome.DISPATCH)
     head = f"  {_MARKS[decision.outcome]} {name}  "
     indent = " " * (width + 6)
-    if decision.outcome == Outcome.DISPATCH:
+    if decision.plans:
         lines = [line for plan in decision.plans for line in _plan(plan)]
+        if decision.outcome == Outcome.SHADOW:
+            lines[0] = f"shadow, not sent: {lines[0]}"
     else:
         lines = _why(decision)
     return [head + lines[0], *(indent + line for line in lines[1:])]

@@ -113,7 +113,8 @@ def test_files_of_another_shape(text, message):
             "'description' takes text: quote it",
         ),
         ("{id: a, on: room_started, dispatch: a}", "'dispatch' takes a mapping"),
-        ("{id: a, on: room_started, dispatch: [{agent: a}]}", "'dispatch' takes a mapping"),
+        ("{id: a, on: room_started, dispatch: [a]}", "'dispatch' takes a mapping"),
+        ("{id: a, on: room_started, dispatch: []}", "'dispatch' is an empty list: name an agent"),
         ("{id: a, on: room_started, dispatch: {}}", "'dispatch' needs an 'agent'"),
         (
             "{id: a, on: room_started, dispatch: {agent: 7}}",

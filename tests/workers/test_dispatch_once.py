@@ -10,6 +10,7 @@ from rules.event import read_event
 from tests.waiting import eventually
 from workers.calls import CALLS_EACH
 from workers.intake import Intake
+from workers.ledger import Ledger
 
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
@@ -112,3 +113,22 @@ def test_more_dispatches_than_calls_at_once_are_all_made_without_a_pause(
     sandbox.join("support-1", "ana")
     eventually(lambda: len(house.dispatches(state="active")) == len(rules), timeout=6)
     assert len(sandbox.calls.of("CreateDispatch")) == len(rules)
+
+
+def test_a_rule_sends_all_of_its_agents_and_a_shadow_none(house: House, sandbox: Sandbox) -> None:
+    house.rules.write_text(
+        "version: 1\nrules:\n"
+        "  - {id: shadow, shadow: true, on: participant_joined, dispatch: {agent: greeter}}\n"
+        "  - id: both\n    on: participant_joined\n"
+        "    dispatch: [{agent: greeter}, {agent: greeter, deployment: staging}]\n"
+    )
+    house.start_worker()
+    sandbox.join("support-1", "ana")
+    eventually(lambda: len(house.dispatches(state="active")) == 2)
+    assert {(d["rule"], d["deployment"]) for d in house.dispatches()} == {
+        ("both", ""), ("both", "staging")
+    }  # fmt: skip
+    [event] = [e for e in Ledger(house.redis).events() if e["decisions"]
+               and any(d["outcome"] == "shadow" for d in e["decisions"])]  # fmt: skip
+    shadow, both = event["decisions"]
+    assert (shadow["reason"], shadow["dispatches"], len(both["dispatches"])) == ("matched", [], 2)
