@@ -39,12 +39,13 @@ def decide(
         event: filled in from its session by `rules.session.observe`.
         session: what is known of the room after the event.
         live: keys of the claims that have a live dispatch in this session.
-        every_rule: with False, rules whose `on` does not name the event are left out.
+        every_rule: with False, rules that cannot concern the event are left out: their `on` does
+            not name it, or their `when` names other rooms.
 
     Returns:
         One decision a rule, in file order.
     """
-    rules = ruleset.rules if every_rule else ruleset.on(event.name)
+    rules = ruleset.rules if every_rule else ruleset.index.concerned(event.name, event.room_name)
     deciding = _Deciding(event, session, live, Fields(ruleset.tables, "tables"))
     return tuple([deciding.rule(rule) for rule in rules])
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rules.conditions import Check
     from rules.dispatch import Dispatch
     from rules.event import Event
+    from rules.index import RoomNames
     from rules.problems import Mark
     from rules.schedule import Schedules
 
@@ -28,6 +29,8 @@ class Rule:
     unless: Check | None
     schedule: Schedules | None
     once: Once
+    rooms: RoomNames | None
+    """The only names of rooms its `when` can hold for; None if it may be any."""
     named_kinds: frozenset[str]
     """Guarded kinds of participants whose events it asks for by name."""
     shadow: bool

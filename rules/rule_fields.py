@@ -12,6 +12,7 @@ from rules.decision import Once
 from rules.defaults import with_defaults
 from rules.dispatch_fields import compile_dispatches
 from rules.event import EventName
+from rules.index import room_names
 from rules.loop_guard import named_kinds
 from rules.names import CARRIED_BY, CONDITION_NAMES
 from rules.problems import Report, nearest, quoted
@@ -74,6 +75,7 @@ def compile_rule(
     if not on or not dispatches or rule_id is None:
         return None
     _warn_of_the_impossible(on, entries, compiling)
+    asked = entries["when"][1] if "when" in entries else None
     return Rule(
         id=rule_id,
         mark=entries["id"][1].mark,
@@ -84,7 +86,8 @@ def compile_rule(
         unless=unless,
         schedule=schedule,
         once=once,
-        named_kinds=named_kinds(entries["when"][1] if "when" in entries else None),
+        rooms=room_names(asked, tables),
+        named_kinds=named_kinds(asked),
         shadow=_flag("shadow", entries, report, default=False),
         dispatches=dispatches,
     )

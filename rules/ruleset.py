@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rules.index import Index
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,16 +27,8 @@ class Ruleset:
     warnings: tuple[Problem, ...] = ()
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By name."""
-    _by_event: Mapping[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
+    index: Index = field(init=False, repr=False, compare=False)
+    """Which of them an event can concern."""
 
     def __post_init__(self) -> None:
-        by_event: dict[str, list[Rule]] = {}
-        for rule in self.rules:
-            for name in rule.on:
-                by_event.setdefault(name, []).append(rule)
-        index = {name: tuple(rules) for name, rules in by_event.items()}
-        object.__setattr__(self, "_by_event", index)
-
-    def on(self, event: str) -> tuple[Rule, ...]:
-        """The rules that name an event in `on`, in the order of their files."""
-        return self._by_event.get(event, ())
+        object.__setattr__(self, "index", Index(self.rules))

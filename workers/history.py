@@ -76,9 +76,7 @@ def event_documents(
     now: float,
     lives: int,
 ) -> list[Document]:
-    """An event and what each rule said of it; none if no rule was about such an event."""
-    if not decisions:
-        return []
+    """An event, and what each rule said of it that it could concern."""
     sent: dict[str, list[str]] = {}
     for dispatch in dispatches:
         sent.setdefault(dispatch.rule, []).append(dispatch.id)

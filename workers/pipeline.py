@@ -29,7 +29,7 @@ from workers.inbox import event_of, split_entry
 
 if TYPE_CHECKING:
     from rules.event import Event
-    from workers.inbox import Hold
+    from workers.inbox import Document, Hold
     from workers.providers.base import Snapshot
     from workers.tools import Tools
 
@@ -108,16 +108,18 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
             plan for d in decisions if d.outcome is Outcome.DISPATCH for plan in d.plans
         )
     ]
-    documents = history.event_documents(
-        hold,
-        event_id,
-        seen.event,
-        decisions,
-        wanted,
-        rules_hash=tools.ruleset.hash,
-        now=now,
-        lives=tools.retention,
-    )
+    documents: list[Document] = []
+    if tools.ruleset.index.names(event.name):  # else no rule is about such events
+        documents = history.event_documents(
+            hold,
+            event_id,
+            seen.event,
+            decisions,
+            wanted,
+            rules_hash=tools.ruleset.hash,
+            now=now,
+            lives=tools.retention,
+        )
     changed: list[Dispatch] = [*seen.changed, *wanted]
     documents += [history.dispatch_document(d, tools.retention) for d in changed]
     record = seen.record.with_dispatches(wanted)
@@ -138,7 +140,8 @@ async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:
     Raises:
         NotYet: it could not be listed.
     """
-    if event.name not in PARTIAL or not tools.ruleset.on(event.name) or _knows(hold, event):
+    is_asked = event.name in PARTIAL and tools.ruleset.index.names(event.name)
+    if not is_asked or _knows(hold, event):
         return None
     gate = tools.gates.get(hold.server_id)
     if gate is None or tools.queue.now() - event.at > PATIENCE_SECONDS:
