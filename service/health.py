@@ -8,9 +8,9 @@ from flask import Blueprint, Response, jsonify
 from redis.exceptions import RedisError
 
 from service.persistence import persistence
-from service.rules_in_force import RulesInForce
 from workers.connection import unreachable
 from workers.presence import workers_at_work
+from workers.rules_in_force import RulesInForce
 
 if TYPE_CHECKING:
     import redis
@@ -38,7 +38,7 @@ def health(settings: Settings, redis: redis.Redis, deliveries: Deliveries) -> Bl
         checks = {"redis": store, "rules": _rules(in_force), "webhooks": deliveries.told()}
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
-            checks["workers"] = _workers(redis)
+            checks["workers"] = _workers(redis, in_force)
         states = {check["status"] for check in checks.values()}
         status = "failed" if "failed" in states else "warning" if "warning" in states else "ok"
         return jsonify(status=status, checks=checks), 503 if status == "failed" else 200
@@ -54,15 +54,21 @@ def _store(settings: Settings, redis: redis.Redis) -> Check:
     return {"status": "ok"}
 
 
-def _workers(redis: redis.Redis) -> Check:
+def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:
     try:
-        count = workers_at_work(redis)
+        at_work = workers_at_work(redis)
     except RedisError as error:
         return {"status": "warning", "count": None, "detail": str(error)}
-    if count:
-        return {"status": "ok", "count": count}
-    detail = "no worker is at work: webhooks are kept and nothing is dispatched; see its log"
-    return {"status": "warning", "count": 0, "detail": detail}
+    if not at_work:
+        detail = "no worker is at work: webhooks are kept and nothing is dispatched; see its log"
+        return {"status": "warning", "count": 0, "detail": detail}
+    told: Check = {"status": "ok", "count": len(at_work), "rules": sorted(set(at_work.values()))}
+    ours = in_force.now.ruleset
+    others = [hash_ for hash_ in at_work.values() if ours is not None and hash_ != ours.hash]
+    if others:
+        detail = f"{len(others)} of them work by other rules than this process has; see their logs"
+        told |= {"status": "warning", "detail": detail}
+    return told
 
 
 def _rules(in_force: RulesInForce) -> Check:

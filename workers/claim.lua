@@ -11,15 +11,16 @@
 -- KEYS  1 due   2 wake   3 this claimant's last claim   4 who looks for work, and when last
 -- ARGV  1 prefix of room hashes   2 prefix of inboxes   3 lease in ms   4 most rooms
 --       5 most events of each     6 most suspects       7 claimant
---       8 how many answers the claimant has had
+--       8 how many answers the claimant has had   9 hash of the claimant's rules
 -- Answers {now in ms, when the next room is due in ms or '', {room...}}; a room is
 --   {room key, token, tries, record or '', {entry...}, how many entries there are}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local seen = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[7]) or '0')
+local worker = ARGV[7] .. ':' .. ARGV[9]
+local seen = tonumber(redis.call('ZSCORE', KEYS[4], worker) or '0')
 if math.abs(now - seen) > 1000 then -- not at each of four looks a second
-  redis.call('ZADD', KEYS[4], now, ARGV[7])
+  redis.call('ZADD', KEYS[4], now, worker)
   redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - 60000)
 end
 

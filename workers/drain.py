@@ -86,7 +86,9 @@ class Drain:
             return LOOK_SECONDS
         suspects = 0 if any(h.tries > pipeline.MOST_TRIES - 1 for h in self._rooms.values()) else 1
         try:
-            claimed = await self._tools.queue.claim(most=free, suspects=suspects)
+            claimed = await self._tools.queue.claim(
+                most=free, suspects=suspects, rules=self._tools.ruleset.hash
+            )
         except RedisError as error:
             if not self._redis_away:
                 log.warning("redis_lost", error=str(error))

@@ -140,8 +140,11 @@ class DueQueue:
         """Redis's clock, Unix seconds, as of the last claim; all hosts agree on it."""
         return self._clock.now()
 
-    async def claim(self, *, most: int, suspects: int = 1) -> Claimed:
-        """Take up to `most` due rooms, of which at most `suspects` have failed twice."""
+    async def claim(self, *, most: int, suspects: int = 1, rules: str = "") -> Claimed:
+        """Take up to `most` due rooms, of which at most `suspects` have failed twice.
+
+        `rules` is the hash of the rules this loop works by, for whoever wants to see it.
+        """
         asked = time.monotonic()
         now, first, rooms = await self._runner.call(
             scripts.CLAIM,
@@ -155,6 +158,7 @@ class DueQueue:
                 suspects,
                 self._claimant,
                 self._claims,
+                rules,
             ],
         )
         self._claims += 1

@@ -7,6 +7,8 @@
 | lkd:wake                | string | accept, claim    | accept        | until nothing is due, 5 s |
 | lkd:claim:<claimant>    | hash   | claim            | claim         | until its next claim, 60 s|
 | lkd:workers             | zset   | claim (trims)    | presence      | a minute after their last |
+| lkd:rules               | string | workers' watch   | a worker's    | until the next rules that |
+|                         |        |                  | start         | load                      |
 | lkd:inbox:<room>        | list   | accept, commit   | claim         | entries go when decided   |
 | lkd:room:<room>         | hash   | claim, commit,   | accept, claim | 7 days untouched; 1 hour  |
 |                         |        | release          |               | once its session is over  |
@@ -37,6 +39,8 @@ from typing import Final
 DUE: Final = "lkd:due"
 WAKE: Final = "lkd:wake"
 WORKERS: Final = "lkd:workers"
+"""Members are a claimant, a colon, the hash of the rules it works by."""
+RULES: Final = "lkd:rules"
 CLAIM: Final = "lkd:claim:"
 INBOX: Final = "lkd:inbox:"
 ROOM: Final = "lkd:room:"

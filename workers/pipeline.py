@@ -85,12 +85,11 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     event_id, body = split_entry(entry)
     hold.poisoned = event_id
     event = event_of(body)
+    ruleset = tools.ruleset
     snapshot = await _listing(hold, tools, event)
     now = tools.queue.now()
     seen = lifecycle.apply(hold.record, event, now, snapshot)
-    decisions = decide(
-        tools.ruleset, seen.event, seen.session, seen.record.live_claims, every_rule=False
-    )
+    decisions = decide(ruleset, seen.event, seen.session, seen.record.live_claims, every_rule=False)
     event_at = seen.event.at if _tells_session(hold, event) else 0.0
     at_once = last and not late(event_at, now)
     wanted = [
@@ -99,7 +98,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
             seen.event,
             room_sid=seen.session.sid,
             event_at=event_at,
-            rules_hash=tools.ruleset.hash,
+            rules_hash=ruleset.hash,
             now=now,
             # Marked as called in the same write that decides it, if the call follows at once.
             called_by=hold.token if at_once and number < CALLS_EACH else "",
@@ -109,14 +108,14 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
         )
     ]
     documents: list[Document] = []
-    if tools.ruleset.index.names(event.name):  # else no rule is about such events
+    if ruleset.index.names(event.name):  # else no rule is about such events
         documents = history.event_documents(
             hold,
             event_id,
             seen.event,
             decisions,
             wanted,
-            rules_hash=tools.ruleset.hash,
+            rules_hash=ruleset.hash,
             now=now,
             lives=tools.retention,
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rules.ruleset import Ruleset
     from workers.inbox import DueQueue
     from workers.providers.base import Provider
+    from workers.rules_in_force import RulesInForce
 
 
 log = structlog.get_logger(__name__)
@@ -82,7 +83,7 @@ class Tools:
     """Shared by all rooms of one worker's loop."""
 
     queue: DueQueue
-    ruleset: Ruleset
+    rules: RulesInForce
     providers: Mapping[str, Provider]
     """By server id."""
     gates: Mapping[str, Gate]
@@ -92,6 +93,15 @@ class Tools:
     errands: Errands = field(default_factory=Errands)
     chance: Callable[[], float] = field(default=lambda: 0.5)
     """A random number from 0 to 1."""
+
+    @property
+    def ruleset(self) -> Ruleset:
+        """The rules in force now: another set at any moment, so ask once for each event."""
+        ruleset = self.rules.now.ruleset
+        if ruleset is None:
+            msg = "a process without rules claims no room"
+            raise RuntimeError(msg)
+        return ruleset
 
     def spread(self, seconds: float) -> float:
         """A wait of about this long, so that many do not end at once."""

@@ -21,8 +21,6 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
-from rules.loader import load
-from rules.problems import RuleErrors
 from workers import keys, wake
 from workers.calls import CALLS_EACH
 from workers.connection import connect, connect_async
@@ -30,6 +28,7 @@ from workers.drain import Drain, DrainThread
 from workers.errors import ProviderError
 from workers.inbox import DueQueue
 from workers.providers.livekit import LiveKit
+from workers.rules_in_force import RulesInForce, kept, watch
 from workers.scripts import ScriptRunner
 from workers.tools import Gate, Tools
 
@@ -76,10 +75,11 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     """
     stopping = threading.Event()
     _on_signals(stopping)
-    ruleset = _rules(settings, stopping)
-    if ruleset is None:
+    rules = _rules(settings, stopping)
+    if rules is None or rules.now.ruleset is None:
         return
-    loop = DrainThread(lambda: open_drain(settings, ruleset, concurrency))
+    ruleset = rules.now.ruleset
+    loop = DrainThread(lambda: open_drain(settings, rules, concurrency))
     loop.start()
     wake.serve(loop)
     log.info("worker_started", rules=len(ruleset.rules), hash=ruleset.hash, rooms=concurrency)
@@ -94,19 +94,33 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     log.info("worker_stopped")
 
 
-def _rules(settings: Settings, stopping: threading.Event) -> Ruleset | None:
-    """The rules, as soon as they load: a process without rules claims no room. None: stopped."""
-    told: list[str] = []
+def _rules(settings: Settings, stopping: threading.Event) -> RulesInForce | None:
+    """The rules, as soon as there are any: a process without rules claims no room. None: stopped.
+
+    Where the files do not load, the last good rules any worker had are taken.
+    """
+    rules = RulesInForce(settings.rules)
+    told: tuple[str, ...] = ()
     while not stopping.is_set():
-        try:
-            return load(settings.rules)
-        except RuleErrors as errors:
-            problems = [str(problem) for problem in errors.problems]
-        if problems != told:
-            told = problems
-            log.error("rules_do_not_load", problems=problems, hint="waiting until they do")
+        now = rules.look()
+        if now.ruleset is None and (good := _kept(settings)) is not None:
+            rules.fall_back(good)
+            log.warning("rules_kept", hash=good.hash, hint="the last good rules are in force")
+        if now.errors != told:
+            told = now.errors
+            log.error("rules_do_not_load", problems=list(told), hint="waiting until they do")
+        if rules.now.ruleset is not None:
+            return rules
         stopping.wait(RULES_SECONDS)
     return None
+
+
+def _kept(settings: Settings) -> Ruleset | None:
+    try:
+        with connect(settings) as client:
+            return kept(client)
+    except RedisError:
+        return None
 
 
 def _on_signals(stopping: threading.Event) -> None:
@@ -157,7 +171,7 @@ def share_of(concurrency: int, servers: int) -> int:
 
 
 async def open_drain(
-    settings: Settings, ruleset: Ruleset, concurrency: int
+    settings: Settings, rules: RulesInForce, concurrency: int
 ) -> tuple[Drain, Callable[[], Awaitable[None]]]:
     """Make a worker's loop, on the loop it will run on; also how to close what it uses."""
     restarted = asyncio.Event()
@@ -165,13 +179,14 @@ async def open_drain(
     concurrency = max(concurrency, 2 * len(settings.servers))
     tools = Tools(
         queue=DueQueue(ScriptRunner(client), claimant=uuid.uuid4().hex[:12], restarted=restarted),
-        ruleset=ruleset,
+        rules=rules,
         providers={s.id: LiveKit(s, calls=concurrency * CALLS_EACH) for s in settings.servers},
         gates={s.id: Gate(share_of(concurrency, len(settings.servers))) for s in settings.servers},
         retention=max(1, int(settings.retention.total_seconds())),
         chance=random.random,
     )
 
+    tools.errands.start(watch(rules, client))
     for server in settings.servers:
         tools.errands.start(_greet(server, tools.providers[server.id]))
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.rules_in_force import LOOK_SECONDS, RulesInForce
 from service.web import create_app
 from tests.service.conftest import RULES
 from workers import keys
+from workers.rules_in_force import LOOK_SECONDS, RulesInForce
 from workers.settings import load_settings
 
 BROKEN = "version: 1\nrules: [{id: support}]\n"
@@ -37,9 +37,20 @@ def test_nobody_at_work_is_a_warning(settings, redis):
     assert (told["checks"]["workers"]["status"], told["checks"]["workers"]["count"]) == (
         "warning", 0
     )  # fmt: skip
-    redis.zadd(keys.WORKERS, {"worker": redis.time()[0] * 1000})
+    ours = told["checks"]["rules"]["hash"]
+    redis.zadd(keys.WORKERS, {f"worker:{ours}": redis.time()[0] * 1000})
     _, told = ready(create_app(settings))
-    assert told["checks"]["workers"] == {"status": "ok", "count": 1}
+    assert told["checks"]["workers"] == {"status": "ok", "count": 1, "rules": [ours]}
+
+
+def test_workers_with_other_rules_are_a_warning(settings, redis):
+    now = redis.time()[0] * 1000
+    redis.zadd(keys.WORKERS, {"a:old": now - 3000, "a:new": now, "b:old": now})
+    _, told = ready(create_app(settings))
+    assert told["checks"]["workers"]["status"] == "warning"
+    assert told["checks"]["workers"]["count"] == 2
+    assert told["checks"]["workers"]["rules"] == ["new", "old"]
+    assert told["checks"]["workers"]["detail"].startswith("2 of them work by other rules")
 
 
 def test_without_redis_it_is_not_ready_and_says_what_to_do(environ):

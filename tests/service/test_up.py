@@ -182,3 +182,17 @@ def _healthy(up):
         return post(up, "EV_healthy")[0] == 200
     except OSError:
         return False
+
+
+def test_a_worker_that_starts_with_broken_rules_goes_on_with_the_last_good_ones(tmp_path):
+    with Up(tmp_path, RULES, LIVEKIT) as first:
+        eventually(lambda: logged(first, "worker_started"))
+        eventually(lambda: first.run("dispatches").returncode == 0)
+        [good] = [json.loads(line)["hash"] for line in logged(first, "worker_started")]
+    second = Up(tmp_path, "version: 1\nrules: [{id: support}]\n", LIVEKIT)
+    second._ready = lambda: _healthy(second)
+    with second:
+        started = eventually(lambda: logged(second, "worker_started")[1:], timeout=20)
+        assert json.loads(started[0])["hash"] == good
+        assert good in logged(second, "rules_kept")[0]
+        assert "rules.yaml:2:9: error" in logged(second, "rules_do_not_load")[0]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rules.event import EventName, read_event
-from rules.loader import load
 from service.sandbox import Sandbox, Worker, running
 from workers import wake
 from workers.drain import DrainThread
 from workers.intake import Intake
 from workers.ledger import Ledger
+from workers.rules_in_force import RulesInForce
 from workers.settings import Settings, load_settings
 from workers.worker import open_drain
 
@@ -49,8 +49,9 @@ class House:
 
     def start_worker(self, concurrency: int = 64) -> DrainThread:
         """Start another worker's loop."""
-        ruleset = load(self.rules)
-        loop = DrainThread(lambda: open_drain(self.settings, ruleset, concurrency))
+        rules = RulesInForce(str(self.rules))
+        assert rules.look().errors == ()
+        loop = DrainThread(lambda: open_drain(self.settings, rules, concurrency))
         loop.start()
         self.loops.append(loop)
         return loop

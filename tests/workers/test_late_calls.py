@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from rules.decision import Claim, Once, Plan
 from rules.event import Event, read_event
-from rules.files import RuleFile
-from rules.loader import load_files
 from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
 from workers.calls import make_calls
@@ -21,11 +19,11 @@ from workers.inbox import EVENTS_EACH, DueQueue
 from workers.intake import Intake
 from workers.providers.livekit import LiveKit
 from workers.record import Record
+from workers.rules_in_force import RulesInForce
 from workers.scripts import ScriptRunner
 from workers.tools import Gate, Tools
 
 if TYPE_CHECKING:
-    from rules.ruleset import Ruleset
     from service.sandbox import Sandbox
     from tests.workers.conftest import House
 
@@ -204,7 +202,8 @@ def test_a_call_that_was_marked_and_then_slept_through_looks_first(
         client = connect_async(house.settings)
         queue = DueQueue(ScriptRunner(client), "sleeper")
         provider = LiveKit(server, calls=4)
-        tools = Tools(queue, load_nothing(), {server.id: provider}, {server.id: Gate(4)}, 60)
+        rules = RulesInForce(str(house.rules))
+        tools = Tools(queue, rules, {server.id: provider}, {server.id: Gate(4)}, 60)
         [hold] = (await queue.claim(most=1)).holds
         plan = Plan(Claim("greet", "0", Once.ROOM, "support-1"), "greeter", "", "")
         slept = planned(
@@ -218,10 +217,6 @@ def test_a_call_that_was_marked_and_then_slept_through_looks_first(
 
     asyncio.run(wake_up())
     assert [call.method for call in sandbox.calls.of()] == ["ListRooms"]
-
-
-def load_nothing() -> Ruleset:
-    return load_files([RuleFile("none.yaml", "version: 1\nrules: []")])
 
 
 def test_a_call_that_lands_in_the_next_session_is_taken_back(
