@@ -106,7 +106,7 @@ def _rules(settings: Settings, stopping: threading.Event) -> RulesInForce | None
         if now.ruleset is None and (good := _kept(settings)) is not None:
             rules.fall_back(good)
             log.warning("rules_kept", hash=good.hash, hint="the last good rules are in force")
-        if now.errors != told:
+        if now.errors and now.errors != told:
             told = now.errors
             log.error("rules_do_not_load", problems=list(told), hint="waiting until they do")
         if rules.now.ruleset is not None:

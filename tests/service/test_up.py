@@ -79,6 +79,7 @@ def processes_or_none(up):
 def test_a_killed_supervisor_leaves_no_process_and_the_next_one_finds_everything(tmp_path):
     with Up(tmp_path, RULES, LIVEKIT) as first:
         assert accepted(first, "EV_1") == "accepted"
+        eventually(lambda: processes_or_none(first))
         pids = processes(first).values()
         first.process.kill()
         first.process.wait()
