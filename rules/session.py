@@ -70,7 +70,7 @@ class Session:
             participants={
                 sid: with_defaults("participant", p) for sid, p in given["participants"].items()
             },
-            gone=given["gone"],
+            gone=dict(given["gone"]),
             ended=given["ended"],
         )
 
@@ -142,7 +142,8 @@ def _presence(session: Session, event: Event) -> Session:
         case EventName.PARTICIPANT_LEFT | EventName.PARTICIPANT_CONNECTION_ABORTED:
             remaining = {s: p for s, p in session.participants.items() if s != sid}
             leaver = session.participants.get(sid, event.participant)
-            return replace(session, participants=remaining, gone=_gone(session, {sid: leaver}))
+            left = {sid: leaver} if event.participant.get("sid") else {}
+            return replace(session, participants=remaining, gone=_gone(session, left))
         case _:
             return session
 

@@ -161,7 +161,10 @@ def _how(status: int) -> str:
     """What ended a process that did not end itself; its last words would tell of another day."""
     if status >= 0:
         return ""
-    name = signal.Signals(-status).name
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
     return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
 
 

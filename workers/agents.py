@@ -15,8 +15,8 @@ import structlog
 from workers.dispatch import Dispatch, State
 from workers.errors import ProviderError
 from workers.providers.base import CALL_SECONDS
-from workers.removal import Unwanted
-from workers.settle import RETRY_SECONDS, Stepped, later
+from workers.removal import JOB_SECONDS, Unwanted
+from workers.settle import LONGEST_BACKOFF_SECONDS, RETRY_SECONDS, Stepped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +71,13 @@ async def find(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     try:
         snapshot = await tools.providers[hold.server_id].snapshot(hold.room)
     except ProviderError as error:
-        return Stepped(later(dispatch, str(error), tools))
+        log.warning("find_failed", room=hold.room, error=str(error))
+        wait = min(FAILED_SECONDS * (dispatch.failures + 1), LONGEST_BACKOFF_SECONDS)
+        due = tools.queue.now() + tools.spread(wait)
+        return Stepped(replace(dispatch, due=due, failures=dispatch.failures + 1))
     for present in snapshot.participants:
-        if present["identity"] == dispatch.agent_identity:
+        is_agent = present.get("kind") == "AGENT"
+        if is_agent and present["identity"] == dispatch.agent_identity:
             return Stepped(dispatch.found(str(present["sid"])))
     now = tools.queue.now()
     return Stepped(dispatch.ended(State.ENDED, dispatch.reason or "unknown_reason", now))
@@ -83,16 +87,19 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
     """Send away agents that were on their way to the session before this one.
 
     LiveKit lets them in by the room's name. They are told by what they are called, and by being in
-    nobody's job once every dispatch has told its own.
+    nobody's job when theirs would have been listed.
     """
     told = {job.identity for d in listed for job in d.jobs}
     late = {s.agent: s for s in record.stragglers if s.until > now}
     strays = {
         sid: agent
         for sid, agent in record.agents.items()
-        if agent.name in late and agent.identity not in told and agent.left_at is None
+        if agent.name in late
+        and agent.identity not in told
+        and agent.left_at is None
+        and now - agent.joined_at > JOB_SECONDS
     }
-    if not strays or not all(d.jobs for d in listed if d.agent):
+    if not strays:
         return record
     agents = {sid: agent for sid, agent in record.agents.items() if sid not in strays}
     unwanted = (
@@ -123,7 +130,8 @@ def _put_off(record: Record, tools: Tools) -> Record:
     now = tools.queue.now()
     if all(now - agent.joined_at > RETRY_SECONDS for agent in record.agents.values()):
         return _known(record)
-    return replace(record, agents_due=now + tools.spread(FAILED_SECONDS))
+    looks = max(1, record.agents_looks)  # the next asks first whether the room is still there
+    return replace(record, agents_looks=looks, agents_due=now + tools.spread(FAILED_SECONDS))
 
 
 def _another_look(record: Record, tools: Tools) -> Record:

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from workers import agents, settle
+from workers import agents, settle, strays
 from workers.dispatch import Dispatch, Step
 from workers.errors import Fenced
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, LOOKUP_SECONDS
@@ -49,7 +49,7 @@ async def make_calls(hold: Hold, tools: Tools) -> None:
             await write_stepped(hold, tools, finished)
     except Fenced:
         results += [task.result() for task in (await asyncio.wait(running))[0]] if running else []
-        await settle.withdraw(results, hold, tools)
+        await strays.withdraw(results, hold, tools)
         raise
     finally:
         await asyncio.gather(*running, return_exceptions=True)
@@ -61,16 +61,19 @@ async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
     Redis or this process may have slept in any of these writes, so all of it is asked again until
     nothing has become late meanwhile.
     """
-    looked_at = float("-inf")
+    looked_at, looked_up = float("-inf"), frozenset[str]()
     while True:
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         due = _due(hold, tools.queue.now())
-        if must := _must_look(due, looked_at, tools):
-            changed = await settle.in_session(due, must, hold, tools)
-            looked_at = tools.queue.now()
-            if changed:
-                await write_stepped(hold, tools, changed)
+        if must := _must_look(due, looked_at, looked_up, tools):
+            look = await settle.in_session(due, must, hold, tools)
+            if look.stepped:
+                await write_stepped(hold, tools, look.stepped)
+            if not look.answered:
+                return []
+            looked_at, looked_up = tools.queue.now(), frozenset(d.id for d in due)
             continue
+        due = due[:CALLS_EACH]
         now = tools.queue.now()
         began_anew = [
             replace(d, called_at=now, called_by=hold.token)
@@ -80,32 +83,36 @@ async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
         if began_anew:  # whoever takes over must know when a call may have begun
             await write(hold, tools, began_anew)
         await tools.queue.keep(hold, CALL_SECONDS + 1)
-        if not _must_look(due, looked_at, tools):
+        if not _must_look(due, looked_at, looked_up, tools):
             return [hold.record.dispatches[d.id] for d in due]
 
 
 def _due(hold: Hold, now: float) -> list[Dispatch]:
-    """What is due, as much as one room may ask of a server at once; the rest is due again."""
+    """All that is due, in the order of calls: one room may ask a server `CALLS_EACH` at once."""
     due = [
         d for d in hold.record.dispatches.values() if d.step is not Step.NOTHING and d.due <= now
     ]
     # What is marked as called must be called under this lease, or be settled under the next.
-    return sorted(due, key=lambda d: d.called_at is None)[:CALLS_EACH]
+    return sorted(due, key=lambda d: d.called_at is None)
 
 
-def _must_look(due: list[Dispatch], looked_at: float, tools: Tools) -> list[Dispatch]:
+def _must_look(
+    due: list[Dispatch], looked_at: float, looked_up: frozenset[str], tools: Tools
+) -> list[Dispatch]:
     """Those that must not go on before it is known which session the room has now."""
     now = tools.queue.now()
-    if not late(looked_at, now):
-        return []
+    known = frozenset[str]() if late(looked_at, now) else looked_up
     return [
         d
         for d in due
-        if d.step is not Step.CREATE
-        or d.failures > 0
-        or d.doubtful
-        or late(d.event_at, now)
-        or tools.queue.may_have_forgotten(d.event_at)
+        if d.id not in known
+        and (
+            d.step is not Step.CREATE
+            or d.failures > 0
+            or d.doubtful
+            or late(d.event_at, now)
+            or tools.queue.may_have_forgotten(d.event_at)
+        )
     ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from workers import agents, removal, settle
+from workers import agents, removal, settle, strays
 from workers.calls import make_calls
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
 from workers.writing import write, write_record
@@ -55,7 +55,7 @@ async def _listings(hold: Hold, tools: Tools) -> None:
         await write_record(hold, tools, record, changed)
     if hold.record.must_sweep and hold.record.sweep_due <= now:
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
-        await write_record(hold, tools, await settle.sweep(hold, tools))
+        await write_record(hold, tools, await strays.sweep(hold, tools))
     if any(each.due <= now for each in hold.record.unwanted):
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         unwanted = await removal.look(

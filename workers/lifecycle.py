@@ -13,8 +13,8 @@ from rules.decision import Reason
 from rules.event import PARTIAL, Event, EventName
 from rules.session import Session, agent_name, observe
 from workers.dispatch import Dispatch, State, Step
-from workers.record import TOMBSTONES, Record, SeenAgent, Straggler
-from workers.removal import COMING_SECONDS, heard
+from workers.record import TOMBSTONES, Record, SeenAgent
+from workers.removal import heard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,14 +97,8 @@ def _end(record: Record, over: Iterable[Dispatch], now: float) -> Record:
     """
     before = [record.dispatches[d.id] for d in over]
     in_flight = tuple(d.id for d in before if d.called_at is not None or _unsettled(d))
-    coming = tuple(
-        Straggler(d.agent, str(d.dispatch_id), now + COMING_SECONDS)
-        for d in before
-        if d.state is State.PENDING
-    )
-    stragglers = tuple(s for s in record.stragglers if s.until > now)
     sweep = tuple(dict.fromkeys((*record.sweep, *in_flight)))
-    return replace(record, sweep=sweep, stragglers=(*stragglers, *coming))
+    return replace(record, sweep=sweep).with_stragglers(before, now)
 
 
 def _unsettled(dispatch: Dispatch) -> bool:
@@ -130,22 +124,22 @@ def _agent(
 ) -> tuple[Record, list[Dispatch]]:
     sid, identity = str(participant["sid"]), str(participant["identity"])
     if event.name == EventName.PARTICIPANT_JOINED:
+        has_left = record.session is not None and sid in record.session.gone
         again = [
             d.found(sid)
             for d in record.dispatches.values()
-            if d.state is State.ACTIVE and d.agent_identity == identity
+            if d.state is State.ACTIVE and d.agent_identity == identity and not has_left
         ]
-        if again:
-            return record, again
         name = agent_name(participant)
         is_late = any(s.agent == name and s.until > event.at for s in record.stragglers)
-        if not is_late and not any(d.state in _AWAITED for d in record.dispatches.values()):
-            return record, []
+        is_awaited = any(d.state in _AWAITED for d in record.dispatches.values())
+        if not is_awaited and (again or not is_late):
+            return record, again
         seen = SeenAgent(sid, identity, _joined_at(participant, event), name=name)
-        if record.session is not None and sid in record.session.gone:  # its leaving came first
+        if has_left:  # its leaving came first
             seen = replace(seen, left_at=event.at, left_because="unknown_reason")
         agents = {**record.agents, sid: seen}
-        return replace(record, agents=agents, agents_due=0.0, agents_looks=0), []
+        return replace(record, agents=agents, agents_due=0.0, agents_looks=0), again
     if event.name not in (EventName.PARTICIPANT_LEFT, EventName.PARTICIPANT_CONNECTION_ABORTED):
         return record, []
     because = str(participant.get("disconnect_reason", "UNKNOWN_REASON")).lower()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rules.session import Session
 from workers.dispatch import Dispatch, State, Step
-from workers.removal import Unwanted, unwanted
+from workers.removal import COMING_SECONDS, Unwanted, unwanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ class Straggler(NamedTuple):
 
     agent: str
     dispatch_id: str
-    """LiveKit's id of the dispatch that vanished with its room."""
+    """LiveKit's id of the dispatch that vanished with its room; ours where that is not known."""
     until: float
     """When it will not come any more, Unix seconds."""
 
@@ -118,6 +118,17 @@ class Record:
         """The record with a sweep begun now, of these ids too."""
         sweep = tuple(dict.fromkeys((*self.sweep, *more)))
         return replace(self, sweep=sweep, sweep_due=now, sweep_since=now)
+
+    def with_stragglers(self, over: Iterable[Dispatch], now: float) -> Record:
+        """The record with the agents on their way for dispatches whose session is over now."""
+        coming = (
+            Straggler(d.agent, d.dispatch_id or d.id, now + COMING_SECONDS)
+            for d in over
+            if d.state is State.PENDING
+            or (d.state is State.REQUESTED and (d.called_at is not None or d.step is Step.SETTLE))
+        )
+        still = (s for s in self.stragglers if s.until > now)
+        return replace(self, stragglers=(*still, *coming))
 
     def with_unwanted(self, dispatch_ids: Iterable[str], now: float) -> Record:
         """The record with these dispatches of LiveKit's found to be unwanted now."""

@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from rules.decision import Reason
-from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Dispatch, State, Step
+from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, Order
-from workers.removal import see_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from workers.inbox import Hold
     from workers.providers.base import Listed
-    from workers.record import Record
     from workers.tools import Tools
 
 RETRY_SECONDS: Final = 300.0
@@ -33,8 +31,6 @@ BACKOFF_SECONDS: Final = 0.25
 LONGEST_BACKOFF_SECONDS: Final = 15.0
 CLOCKS_SECONDS: Final = 5.0
 """How far LiveKit's clock and Redis's may be apart."""
-SWEEP_SECONDS: Final = 300.0
-"""How long a sweep is tried when LiveKit does not answer."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +41,15 @@ class Stepped(NamedTuple):
     dispatch: Dispatch
     unwanted: tuple[str, ...] = ()
     """LiveKit's ids of the dispatches that must go."""
+
+
+class Look(NamedTuple):
+    """What a look before late calls showed."""
+
+    stepped: Sequence[Stepped]
+    """Those that change because of it: their session is over, or they have been made before; or,
+    without an answer, those that could not be looked up."""
+    answered: bool
 
 
 async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -117,7 +122,7 @@ async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
 
 async def in_session(
     dispatches: Sequence[Dispatch], doubtful: Sequence[Dispatch], hold: Hold, tools: Tools
-) -> list[Stepped]:
+) -> Look:
     """Look whether the room still has the session these are for, and what was made for them before.
 
     Redis may have forgotten a call that was made: what it has decided again has the same id.
@@ -127,9 +132,6 @@ async def in_session(
         doubtful: those of them that must not go on without a look.
         hold: their room.
         tools: what the work needs.
-
-    Returns:
-        Those that change because of it: their session is over, or it could not be looked up.
     """
     try:
         sid = await tools.providers[hold.server_id].room_sid(hold.room)
@@ -137,71 +139,19 @@ async def in_session(
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await _listed(hold, tools) if creates else ()
     except ProviderError as error:
-        return [Stepped(later(replace(d, called_at=None), str(error), tools)) for d in doubtful]
+        put_off = [later(replace(d, called_at=None), str(error), tools) for d in doubtful]
+        return Look([Stepped(d) for d in put_off], answered=False)
     now = tools.queue.now()
     lost = [d for d in dispatches if d.room_sid != sid]
     made = {d.id: [each for each in listed if _is_marked(each, d)] for d in creates}
     unclear = [d.id for d in lost if d.step is not Step.CREATE or d.doubtful]
     if unclear:  # a call may have made or met another session of the name
-        hold.record = hold.record.with_sweep(unclear, now)
-    return [
+        hold.record = hold.record.with_sweep(unclear, now).with_stragglers(lost, now)
+    stepped = [
         *(Stepped(d.dropped(Reason.ROOM_ENDED.value, now)) for d in lost),
         *(_adopted(d, made[d.id], tools) for d in creates if made[d.id]),
     ]
-
-
-async def sweep(hold: Hold, tools: Tools) -> Record:
-    """Find what calls of earlier sessions of this name left in the present one: that must go.
-
-    The name is looked at again when a call that had just begun must be over.
-    """
-    record = hold.record
-    try:
-        sid = await tools.providers[hold.server_id].room_sid(hold.room)
-        await tools.queue.keep(hold, CALL_SECONDS + 1)
-        listed = await _listed(hold, tools) if sid is not None else []
-        enough = EXECUTION_SECONDS
-    except ProviderError as error:
-        log.warning("sweep_failed", room=hold.room, error=str(error))
-        enough, listed = SWEEP_SECONDS, []
-    now = tools.queue.now()
-    record = record.with_unwanted([d.id for d in listed if _strayed(d, record, sid)], now)
-    if now - record.sweep_since >= enough:
-        return replace(record, sweep=())
-    return replace(record, sweep_due=now + EXECUTION_SECONDS)
-
-
-def _strayed(dispatch: Listed, record: Record, sid: str | None) -> bool:
-    attributes = dispatch.attributes
-    return attributes.get(ID_ATTRIBUTE) in record.sweep and attributes.get(SID_ATTRIBUTE) != sid
-
-
-async def withdraw(results: Iterable[Stepped], hold: Hold, tools: Tools) -> None:
-    """The room was lost while calls were under way: what they made and is not wanted must go.
-
-    What the new holder has adopted is its own now. What it has not settled yet it will find when
-    it looks; only a dispatch it has settled in another way is ours to take back.
-    """
-    current = await tools.queue.current(hold)
-    ids = [dispatch_id for result in results for dispatch_id in result.unwanted]
-    ids += [
-        made.dispatch_id
-        for made, _ in results
-        if made.dispatch_id is not None
-        and not _is_wanted(made, current.dispatches.get(made.id), hold)
-    ]
-    if ids:
-        gone = see_gone(ids, hold.room, tools.providers[hold.server_id], tools.queue.now)
-        tools.errands.start(gone)
-
-
-def _is_wanted(made: Dispatch, kept: Dispatch | None, hold: Hold) -> bool:
-    """Whether the new holder has what was made, or is sure to find it."""
-    if kept is None or not kept.live:
-        return False
-    if kept.dispatch_id is None:
-        return kept.step is Step.SETTLE or kept.called_by == hold.token
-    return kept.dispatch_id == made.dispatch_id
+    return Look(stepped, answered=True)
 
 
 def _adopted(dispatch: Dispatch, found: Sequence[Listed], tools: Tools) -> Stepped:
@@ -228,12 +178,12 @@ def _echoed(dispatch: Dispatch, answer: Listed, tools: Tools) -> Stepped:
 def _ours(dispatch: Dispatch, listed: Iterable[Listed], hold: Hold, tools: Tools) -> list[Listed]:
     """What is listed of this dispatch, oldest first.
 
-    On a server that drops attributes it is met by agent, metadata and time: one for one with its
-    twins in this room that are unclear too, and never what another dispatch is known by.
+    On a server that is known to drop attributes it is met by agent, metadata and time: one for one
+    with its twins in this room that are unclear too, and never what another dispatch is known by.
     """
     listed = sorted(listed, key=lambda d: d.created_at)
     marked = [d for d in listed if _is_marked(d, dispatch)]
-    if marked or tools.gates[hold.server_id].keeps_attributes or any(d.attributes for d in listed):
+    if marked or tools.gates[hold.server_id].keeps_attributes is not False:
         return marked
     siblings = hold.record.dispatches.values()
     known = {d.dispatch_id for d in siblings}
@@ -273,7 +223,7 @@ def later(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
     """The same step again after a while, for as long as that makes sense."""
     now = tools.queue.now()
     began = dispatch.ended_at or dispatch.accepted_at or dispatch.created_at
-    if now - began > RETRY_SECONDS:
+    if now - began > RETRY_SECONDS and dispatch.step is not Step.FIND_AGENT:
         return _given_up(dispatch, reason, now)
     wait = min(BACKOFF_SECONDS * 2 ** min(dispatch.failures, 8), LONGEST_BACKOFF_SECONDS)
     return replace(

@@ -97,8 +97,10 @@ class Faults:
         return None
 
     def on(self, name: FaultName, room: str) -> bool:
-        """Whether a fault of this name is on for a room."""
-        return any(fault.name is name and fault.concerns("", room) for fault in self.active)
+        """Whether a fault of this name is on for a room, whatever methods it names."""
+        return any(
+            fault.name is name and (not fault.rooms or room in fault.rooms) for fault in self.active
+        )
 
     def add(self, fault: Fault) -> None:
         """Switch it on."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rules.event import read_event
 from tests.waiting import eventually
 from tests.workers.conftest import GREET
 from tests.workers.test_late_calls import offer
+from workers import keys
 from workers.agents import LOOKS
+from workers.record import Record
 
 if TYPE_CHECKING:
     from rules.event import Event
@@ -80,7 +83,7 @@ def test_an_agent_that_comes_after_its_room_has_ended_is_sent_away(
     sandbox.delete_room("support-1")
     eventually(lambda: "support-1" in sandbox.rooms.open, timeout=5)
     eventually(lambda: sandbox.rooms.open["support-1"].participants, timeout=5)
-    eventually(lambda: not sandbox.rooms.open["support-1"].participants)
+    eventually(lambda: not sandbox.rooms.open["support-1"].participants, timeout=20)
 
 
 def test_whoever_calls_again_meets_the_agent_of_this_call_alone(
@@ -100,3 +103,45 @@ def test_whoever_calls_again_meets_the_agent_of_this_call_alone(
     eventually(lambda: house.dispatches(state="active"), timeout=20)
     eventually(lambda: set(opened.participants) == {"ana", current}, timeout=20)
     assert stale not in opened.participants
+
+
+def test_a_look_for_an_agent_that_fails_is_made_again_however_old_the_call(
+    house: House, sandbox: Sandbox
+) -> None:
+    house.rules.write_text(GREET)
+    house.start_worker()
+    sandbox.join("support-1", "ana")
+    [dispatch] = eventually(lambda: house.dispatches(state="active"))
+    key = keys.ROOM + keys.room_key(house.settings.servers[0].id, "support-1")
+
+    def idle() -> bool:
+        return house.redis.zscore(keys.DUE, key.removeprefix(keys.ROOM)) is None
+
+    eventually(idle)
+    record = Record.from_json(house.redis.hget(key, "record") or b"")
+    [active] = record.dispatches.values()
+    old = replace(active, accepted_at=time.time() - 900).reconnecting("migration", time.time() - 60)
+    house.redis.hset(key, "record", record.with_dispatches([old]).to_json())
+    sandbox.fault("unavailable", "ListParticipants", times=1)
+    house.redis.zadd(keys.DUE, {key.removeprefix(keys.ROOM): 1})
+    eventually(lambda: len(sandbox.calls.of("ListParticipants")) == 2, timeout=15)
+    eventually(idle)
+    [found] = Record.from_json(house.redis.hget(key, "record") or b"").dispatches.values()
+    sid = sandbox.rooms.open["support-1"].participants[dispatch["agent_identity"]].sid
+    assert (found.state, found.agent_sid) == ("active", sid)
+
+
+def test_a_call_that_was_answered_badly_leaves_nobody_in_the_room_after_it(
+    house: House, sandbox: Sandbox
+) -> None:
+    house.rules.write_text(GREET)
+    worker = sandbox.agents.workers[0]
+    worker.join_delay = 2.0
+    sandbox.fault("unavailable_after_work", "CreateDispatch", times=1)
+    house.start_worker()
+    sandbox.join("support-1", "ana")
+    eventually(lambda: len(worker.jobs) == 1)
+    sandbox.delete_room("support-1")
+    eventually(lambda: "support-1" in sandbox.rooms.open, timeout=8)
+    eventually(lambda: sandbox.rooms.open["support-1"].participants, timeout=8)
+    eventually(lambda: not sandbox.rooms.open["support-1"].participants, timeout=25)

@@ -12,7 +12,7 @@ from rules.decision import Claim, Once, Plan
 from rules.event import Event, read_event
 from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
-from workers.calls import make_calls
+from workers.calls import CALLS_EACH, make_calls
 from workers.connection import connect_async
 from workers.dispatch import planned
 from workers.inbox import EVENTS_EACH, DueQueue
@@ -26,6 +26,9 @@ from workers.tools import Gate, Tools
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
     from tests.workers.conftest import House
+
+
+EACH = GREET.replace("dispatch:", "once: participant\n    dispatch:")
 
 
 def the_join(sandbox: Sandbox, room: str, identity: str) -> Event:
@@ -184,6 +187,40 @@ def test_a_room_that_has_ended_by_a_later_event_in_its_inbox_gets_nothing(
         offer(house, event)
     house.start_worker()
     eventually(lambda: house.dispatches(state="failed"))
+    assert not sandbox.calls.of("CreateDispatch")
+
+
+def test_many_late_joins_of_a_room_that_is_gone_open_it_for_none_of_them(
+    house: House, sandbox: Sandbox
+) -> None:
+    house.rules.write_text(EACH)
+    sandbox.fault("webhooks_lost")
+    people = [f"caller-{n}" for n in range(CALLS_EACH + 4)]
+    for person in people:
+        sandbox.join("support-1", person)
+    events = [late(the_join(sandbox, "support-1", person), 30) for person in people]
+    sandbox.delete_room("support-1")
+    for event in events:
+        offer(house, event)
+    house.start_worker()
+    eventually(lambda: len(house.dispatches(state="failed")) == len(people))
+    assert not sandbox.calls.of("CreateDispatch")
+    assert "support-1" not in sandbox.rooms.open
+
+
+def test_a_look_that_fails_lets_none_of_them_go(house: House, sandbox: Sandbox) -> None:
+    house.rules.write_text(EACH)
+    sandbox.fault("webhooks_lost")
+    people = [f"caller-{n}" for n in range(CALLS_EACH + 4)]
+    for person in people:
+        sandbox.join("support-1", person)
+    events = [late(the_join(sandbox, "support-1", person), 30) for person in people]
+    sandbox.delete_room("support-1")
+    for event in events:
+        offer(house, event)
+    sandbox.fault("unavailable", "ListRooms", times=3)
+    house.start_worker()
+    eventually(lambda: len(house.dispatches(state="failed")) == len(people), timeout=20)
     assert not sandbox.calls.of("CreateDispatch")
 
 

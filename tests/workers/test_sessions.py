@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from rules.decision import Claim, Once, Plan
 from rules.event import Event, read_event
@@ -197,6 +200,54 @@ def test_so_it_does_when_its_old_connection_is_heard_to_end_last() -> None:
     record = after(joined("agent-1", "PA_B", "AGENT"), replaced("PA_A"), record=present_agent())
     back = only(record)
     assert (back.state, back.step, back.agent_sid) == (State.ACTIVE, Step.NOTHING, "PA_B")
+
+
+def test_a_connection_that_has_ended_brings_no_agent_back() -> None:
+    record = after(
+        replaced("PA_A"), left("agent-1", "PA_B", "AGENT"), joined("agent-1", "PA_B", "AGENT"),
+        record=present_agent(),
+    )  # fmt: skip
+    assert (only(record).step, only(record).agent_sid) == (Step.FIND_AGENT, None)
+
+
+def test_an_agent_of_a_known_identity_may_be_the_one_that_is_waited_for() -> None:
+    active = present_agent()
+    other = replace(
+        only(active), id="D2", claim="other", state=State.PENDING, dispatch_id="AD_2",
+        agent_sid=None, agent_identity=None,
+    )  # fmt: skip
+    record = after(joined("agent-1", "PA_B", "AGENT"), record=active.with_dispatches([other]))
+    assert [agent.identity for agent in record.agents.values()] == ["agent-1"]
+    assert record.dispatches[only(active).id].agent_sid == "PA_B"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"state": State.PENDING, "dispatch_id": "AD_1", "step": Step.NOTHING},
+        {"step": Step.SETTLE},
+        {"called_at": NOW},
+    ],
+)
+def test_whoever_may_be_on_the_way_is_remembered_when_a_session_ends(fields: Any) -> None:
+    record = dispatched(after(joined("ana", "PA_1")), **fields)
+    record = after(event("room_finished"), record=record)
+    assert [straggler.agent for straggler in record.stragglers] == ["greeter"]
+
+
+def test_who_was_never_called_is_not_on_the_way() -> None:
+    record = after(event("room_finished"), record=dispatched(after(joined("ana", "PA_1"))))
+    assert record.stragglers == ()
+
+
+def test_somebody_told_by_identity_alone_may_come_again() -> None:
+    ana = {"identity": "ana"}
+    record = after(
+        event("participant_joined", participant=ana), event("participant_left", participant=ana),
+        event("participant_joined", participant=ana),
+    )  # fmt: skip
+    assert record.session is not None
+    assert record.session.humans == ("ana",)
 
 
 def test_a_record_keeps_who_was_on_the_way_when_its_session_ended() -> None:

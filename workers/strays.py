@@ -1,0 +1,84 @@
+"""What calls have left where it should not be: in the next session of a room's name, or in a room
+that was lost while they were under way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Step
+from workers.errors import ProviderError
+from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
+from workers.removal import see_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workers.dispatch import Dispatch
+    from workers.inbox import Hold
+    from workers.providers.base import Listed
+    from workers.record import Record
+    from workers.settle import Stepped
+    from workers.tools import Tools
+
+SWEEP_SECONDS: Final = 300.0
+"""How long a sweep is tried when LiveKit does not answer."""
+
+log = structlog.get_logger(__name__)
+
+
+async def sweep(hold: Hold, tools: Tools) -> Record:
+    """Find what calls of earlier sessions of this name left in the present one: that must go.
+
+    The name is looked at again when a call that had just begun must be over.
+    """
+    record, provider = hold.record, tools.providers[hold.server_id]
+    try:
+        sid = await provider.room_sid(hold.room)
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
+        listed = await provider.dispatches(hold.room) if sid is not None else []
+        enough = EXECUTION_SECONDS
+    except ProviderError as error:
+        log.warning("sweep_failed", room=hold.room, error=str(error))
+        enough, listed = SWEEP_SECONDS, []
+    now = tools.queue.now()
+    record = record.with_unwanted([d.id for d in listed if _strayed(d, record, sid)], now)
+    if now - record.sweep_since >= enough:
+        return replace(record, sweep=())
+    return replace(record, sweep_due=now + EXECUTION_SECONDS)
+
+
+def _strayed(dispatch: Listed, record: Record, sid: str | None) -> bool:
+    attributes = dispatch.attributes
+    return attributes.get(ID_ATTRIBUTE) in record.sweep and attributes.get(SID_ATTRIBUTE) != sid
+
+
+async def withdraw(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None:
+    """The room was lost while calls were under way: what they made and is not wanted must go.
+
+    What the new holder has adopted is its own now. What it has not settled yet it will find when
+    it looks; only a dispatch it has settled in another way is ours to take back.
+    """
+    current = await tools.queue.current(hold)
+    ids = [dispatch_id for result in results for dispatch_id in result.unwanted]
+    ids += [
+        made.dispatch_id
+        for made, _ in results
+        if made.dispatch_id is not None
+        and not _is_wanted(made, current.dispatches.get(made.id), hold)
+    ]
+    if ids:
+        gone = see_gone(ids, hold.room, tools.providers[hold.server_id], tools.queue.now)
+        tools.errands.start(gone)
+
+
+def _is_wanted(made: Dispatch, kept: Dispatch | None, hold: Hold) -> bool:
+    """Whether the new holder has what was made, or is sure to find it."""
+    if kept is None or not kept.live:
+        return False
+    if kept.dispatch_id is None:
+        return kept.step is Step.SETTLE or kept.called_by == hold.token
+    return kept.dispatch_id == made.dispatch_id
