@@ -55,6 +55,14 @@ async def make_calls(hold: Hold, tools: Tools) -> None:
         await asyncio.gather(*running, return_exceptions=True)
 
 
+async def unmark(hold: Hold, tools: Tools) -> None:
+    """Take back the marks of calls that were to begin at once and have not."""
+    marked = [d for d in hold.record.dispatches.values() if d.called_by == hold.token]
+    uncalled = [replace(d, called_at=None) for d in marked if d.called_at is not None]
+    if uncalled:
+        await write(hold, tools, uncalled)
+
+
 async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
     """What is due, looked up where it must be, and marked as called: to be called right now.
 
@@ -70,6 +78,7 @@ async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
             if look.stepped:
                 await write_stepped(hold, tools, look.stepped)
             if not look.answered:
+                await unmark(hold, tools)  # those that need no look begin at the next claim
                 return []
             looked_at, looked_up = tools.queue.now(), frozenset(d.id for d in due)
             continue

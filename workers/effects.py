@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from workers import agents, removal, settle, strays
-from workers.calls import make_calls
+from workers.calls import make_calls, unmark
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
-from workers.writing import write, write_record
+from workers.writing import write_record
 
 if TYPE_CHECKING:
     from workers.inbox import Hold
@@ -70,16 +70,8 @@ async def _listings(hold: Hold, tools: Tools) -> None:
 
 async def _wait(hold: Hold, tools: Tools, gate: Gate) -> None:
     """This server has its share of the worker; come back in a moment."""
-    await _unmark(hold, tools)
+    await unmark(hold, tools)
     hold.not_before = tools.queue.now() + tools.spread(gate.patience)
-
-
-async def _unmark(hold: Hold, tools: Tools) -> None:
-    """Take back the marks of calls that were to begin at once and have not."""
-    marked = [d for d in hold.record.dispatches.values() if d.called_by == hold.token]
-    uncalled = [replace(d, called_at=None) for d in marked if d.called_at is not None]
-    if uncalled:
-        await write(hold, tools, uncalled)
 
 
 async def _no_such_server(hold: Hold, tools: Tools) -> None:
@@ -87,7 +79,7 @@ async def _no_such_server(hold: Hold, tools: Tools) -> None:
     now = tools.queue.now()
     dispatches = hold.record.dispatches.values()
     if any(now - d.created_at < settle.RETRY_SECONDS for d in dispatches if d.live):
-        await _unmark(hold, tools)
+        await unmark(hold, tools)
         hold.not_before = now + tools.spread(UNKNOWN_SERVER_SECONDS)
         return
     reason = "its LiveKit server is not configured; see LIVEKIT_URL and LIVEKIT_URLS"

@@ -224,6 +224,26 @@ def test_a_look_that_fails_lets_none_of_them_go(house: House, sandbox: Sandbox) 
     assert not sandbox.calls.of("CreateDispatch")
 
 
+def test_somebody_who_has_just_come_does_not_wait_for_the_look_of_a_late_one(
+    house: House, sandbox: Sandbox
+) -> None:
+    house.rules.write_text(EACH)
+    sandbox.fault("webhooks_lost")
+    sandbox.join("support-1", "ana")
+    sandbox.join("support-1", "bo")
+    sandbox.heal()
+    sandbox.fault("unavailable", "ListRooms")
+    offer(house, late(the_join(sandbox, "support-1", "ana"), 30))
+    offer(house, the_join(sandbox, "support-1", "bo"))
+    began = time.monotonic()
+    house.start_worker()
+    eventually(lambda: [d for d in house.dispatches(state="pending") if d["subject"] == "bo"])
+    assert time.monotonic() - began < 5
+    assert [d["state"] for d in house.dispatches() if d["subject"] == "ana"] == ["requested"]
+    sandbox.heal()
+    eventually(lambda: len(house.dispatches(state="active")) == 2, timeout=20)
+
+
 def test_a_call_that_was_marked_and_then_slept_through_looks_first(
     house: House, sandbox: Sandbox
 ) -> None:
