@@ -6,6 +6,7 @@ What is absent has no fields, so it reaches every condition below it as absent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rules import document
@@ -149,7 +150,8 @@ class _Compiler:
         checks: list[Check] = []
         for index, item in enumerate(node.items):
             if isinstance(item, document.Mapping):
-                checks.append(self.mapping(item, name, f"{path}.{key}[{index}]", names))
+                one = replace(name, many=False) if name.kind is Kind.GROUP else name
+                checks.append(self.mapping(item, one, f"{path}.{key}[{index}]", names))
             else:
                 hint = "; for one of several values write the list itself" if names else ""
                 self._report.error(item.mark, f"'{key}' takes mappings of fields{hint}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -82,12 +83,14 @@ class Schedules:
         """Why a rule does not apply at a time, in Unix seconds; None if it does."""
         if not at:
             return "the event does not tell when it was"
-        try:
-            if any(schedule.covers(at) for schedule in self.each):
-                return None
-            shown = dict.fromkeys(f"{s.local(at):%a %Y-%m-%d %H:%M} in {s.zone}" for s in self.each)
-        except (ValueError, OverflowError, OSError):
-            return "the event's time is not one of this calendar"
+        shown: dict[str, None] = {}
+        for schedule in self.each:
+            try:
+                if schedule.covers(at):
+                    return None
+                shown[f"{schedule.local(at):%a %Y-%m-%d %H:%M} in {schedule.zone}"] = None
+            except (ValueError, OverflowError, OSError):
+                shown["the event's time, which is not one of this calendar,"] = None
         return f"{', '.join(shown)} is outside"
 
 
@@ -136,11 +139,17 @@ def _texts(node: Node, what: str, compiling: Compiling) -> Iterable[document.Sca
     return [text for text in texts if text is not None]
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """The names of all time zones; finding them walks a folder."""
+    return frozenset(available_timezones())
+
+
 def _zone(node: Node, compiling: Compiling) -> ZoneInfo:
     scalar = compiling.text(node, "schedule.timezone")
     name = str(scalar.value) if scalar is not None else "UTC"
-    if name not in available_timezones():
-        hint = nearest(name, available_timezones())
+    if name not in _zones():
+        hint = nearest(name, _zones())
         told = f"there is no time zone {quoted(name)}{hint or ', such as Europe/Madrid'}"
         compiling.report.error(node.mark, told)
         return ZoneInfo("UTC")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules import document
 from rules.problems import nearest, quoted
+from rules.template_values import MAPPING_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,11 @@ class Tables:
             report.error(node.mark, "'tables' takes a mapping of tables by name")
             return
         for name, (mark, table) in node.entries.items():
-            if not _NAME.match(name):
-                told = "a table's name has letters, digits and '_', such as numbers"
+            if not _NAME.match(name) or name in MAPPING_METHODS:
+                told = (
+                    "a table's name has letters, digits and '_', such as numbers, and is none of "
+                    + ", ".join(sorted(MAPPING_METHODS))
+                )
                 report.error(mark, f"{quoted(name)}: {told}")
             elif name in self.marks:
                 report.error(mark, f"the table '{name}' is taken: by that at {self.marks[name]}")

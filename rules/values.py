@@ -136,8 +136,11 @@ class ValueCompiler:
                 values.append(self._checked(item, name, names))
             else:
                 self._report.error(item.mark, "'in' takes a list of constants")
-        test = Test(_any_equal(values), _one_of([shown(value) for value in values]))
-        return _asked(test, name, values[0] if values else None)
+        expected = _one_of([shown(value) for value in values])
+        if name.kind is Kind.NAMES:  # names and numbers are asked of it in different ways
+            each = tuple(_asked(Test(same(v), shown(v)), name, v).holds for v in values)
+            return Test(lambda found: any(one(found) for one in each), expected)
+        return _asked(Test(_any_equal(values), expected), name, None)
 
     def _in_table(self, node: Mapping, name: Name) -> Test:
         asked = node.entries["table"][1] if set(node.entries) == {"table"} else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify
@@ -10,7 +11,7 @@ from redis.exceptions import RedisError
 from service.persistence import persistence
 from workers.connection import unreachable
 from workers.presence import workers_at_work
-from workers.rules_in_force import RulesInForce
+from workers.rules_in_force import RulesInForce, kept
 
 if TYPE_CHECKING:
     import redis
@@ -35,7 +36,7 @@ def health(settings: Settings, redis: redis.Redis, deliveries: Deliveries) -> Bl
     def readyz() -> tuple[Response, int]:
         """503 without Redis or without rules; all else that is wrong is 200 with a warning."""
         store = _store(settings, redis)
-        checks = {"redis": store, "rules": _rules(in_force), "webhooks": deliveries.told()}
+        checks = {"redis": store, "rules": _rules(in_force, redis), "webhooks": deliveries.told()}
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
             checks["workers"] = _workers(redis, in_force)
@@ -71,8 +72,14 @@ def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:
     return told
 
 
-def _rules(in_force: RulesInForce) -> Check:
+def _rules(in_force: RulesInForce, redis: redis.Redis) -> Check:
     now = in_force.look()
+    if now.ruleset is None:
+        with contextlib.suppress(RedisError):
+            good = kept(redis)  # as workers do
+            if good is not None:
+                in_force.fall_back(good)
+                now = in_force.now
     if now.ruleset is None or not now.ruleset.rules:
         errors = now.errors or ("there is no rule in it",)
         return {"status": "failed", "count": 0, "hash": None, "errors": errors}

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
+    from rules.problems import Problem
     from rules.ruleset import Ruleset
 
 LOOK_SECONDS: Final = 1.0
 """How old an answer may be; a health check a second must not read a folder a second."""
-WATCH_SECONDS: Final = 1.5
-"""A change on disk is in force everywhere within 5 s."""
+WATCH_SECONDS: Final = 1.2
+"""A change on disk is in force everywhere within 5 s: the second look that finds it counts."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,9 @@ class RulesInForce:
         self._clock = clock
         self._lock = threading.Lock()
         self._now = InForce(None, ())
-        self._content = ""
+        self._seen: tuple[str, tuple[Problem, ...]] | None = None
+        self._read_well: tuple[str, tuple[Problem, ...]] | None = None
+        """The content that what is in force, or its errors, come from."""
         self._looked = float("-inf")
 
     @property
@@ -76,10 +79,13 @@ class RulesInForce:
     def _read(self) -> None:
         report = Report()
         files = rule_files(self._source, report)
-        content = content_hash(files)
-        if content == self._content and not report.failed:
+        content = (content_hash(files), tuple(report.problems))
+        is_first, is_steady = self._seen is None, content == self._seen
+        self._seen = content
+        # Files may be half written: what has changed counts when the next look finds it unchanged.
+        if content == self._read_well or not (is_first or is_steady):
             return
-        self._content = content
+        self._read_well = content
         problems = list(report.problems)
         try:
             ruleset = load_files(files)
@@ -92,9 +98,11 @@ class RulesInForce:
 async def watch(rules: RulesInForce, client: redis.asyncio.Redis) -> None:
     """Take up changes for as long as this runs, telling each once and keeping what loads."""
     told = rules.now
-    if told.ruleset is not None and not told.errors:
-        await _keep(told.ruleset, client)
+    kept_hash = ""
     while True:
+        now = rules.now
+        if now.ruleset is not None and not now.errors and now.ruleset.hash != kept_hash:
+            kept_hash = await _keep(now.ruleset, client)
         await asyncio.sleep(WATCH_SECONDS)
         now = await asyncio.to_thread(rules.look)
         if now.errors and now.errors != told.errors:
@@ -102,16 +110,18 @@ async def watch(rules: RulesInForce, client: redis.asyncio.Redis) -> None:
             log.error("rules_do_not_load", problems=list(now.errors), hint=hint)
         if now.ruleset is not None and now is not told and not now.errors:
             log.info("rules_loaded", rules=len(now.ruleset.rules), hash=now.ruleset.hash)
-            await _keep(now.ruleset, client)
         told = now
 
 
-async def _keep(ruleset: Ruleset, client: redis.asyncio.Redis) -> None:
+async def _keep(ruleset: Ruleset, client: redis.asyncio.Redis) -> str:
+    """Keep it; the hash of what is kept, `""` if that failed."""
     files = [[file.path, file.text] for file in ruleset.files]
     try:
         await client.set(keys.RULES, json.dumps({"hash": ruleset.hash, "files": files}))
     except RedisError as error:
         log.warning("rules_not_kept", error=str(error))
+        return ""
+    return ruleset.hash
 
 
 def kept(client: redis.Redis) -> Ruleset | None:

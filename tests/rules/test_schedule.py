@@ -118,7 +118,7 @@ def test_the_reason_tells_what_clocks_there_showed():
     ("created_at", "detail"),
     [
         (0, "the event does not tell when it was"),
-        (1e20, "the event's time is not one of this calendar"),
+        (1e20, "the event's time, which is not one of this calendar, is outside"),
     ],
 )
 def test_a_time_nobody_knows_is_in_no_schedule(created_at, detail):

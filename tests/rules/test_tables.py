@@ -72,7 +72,14 @@ def test_a_table_is_taken_once_over_all_files():
     [
         ("tables: []", "'tables' takes a mapping of tables by name"),
         ("tables: {numbers: [a]}", "the table 'numbers' is a mapping of keys to values"),
-        ("tables: {a-b: {}}", "a table's name has letters, digits and '_', such as numbers"),
+        (
+            "tables: {a-b: {}}",
+            "such as numbers, and is none of get",
+        ),
+        (
+            "tables: {items: {}}",
+            "such as numbers, and is none of get",
+        ),
         ("tables: {n: {1: a}}", "the key 1 is not text: quote it"),
     ],
 )

@@ -129,3 +129,14 @@ def test_templates_read_them():
     )
     (plan,) = one(rule(f'dispatch: {{agent: a, metadata: "{metadata}"}}'), joined(), ROOM).plans
     assert plan.metadata == "3 greeter sip_+34600"
+
+
+@pytest.mark.parametrize("among", ["[7, ana]", "[ana, 7]", "[3, nobody]", "[nobody, 3]"])
+def test_names_and_numbers_may_stand_in_one_list(among):
+    assert holds(f"{{humans: {{in: {among}}}}}")
+    assert holds(f"{{humans: {among}}}")
+
+
+def test_in_a_list_of_alternatives_not_is_about_one_participant():
+    assert holds("{participants: {any: [{identity: nobody}, {not: {kind: STANDARD}}]}}")
+    assert not holds("{participants: {all: [{kind: SIP}, {not: {identity: 'sip_*'}}]}}")

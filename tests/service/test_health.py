@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from service.web import create_app
@@ -71,31 +73,81 @@ def test_without_any_rule_it_is_not_ready(settings, rules_file, text):
     assert told["checks"]["rules"]["errors"]
 
 
+class Looks:
+    """Rules in force by a clock that goes on with each look."""
+
+    def __init__(self, rules_file):
+        self.now = 100.0
+        self.in_force = RulesInForce(str(rules_file), clock=lambda: self.now)
+
+    def look(self):
+        self.now += LOOK_SECONDS
+        return self.in_force.look()
+
+    def settled(self):
+        """What is in force when a change has been seen twice."""
+        self.look()
+        return self.look()
+
+
 def test_rules_that_loaded_once_stay_when_the_file_breaks(rules_file):
-    now = 100.0
-    in_force = RulesInForce(str(rules_file), clock=lambda: now)
-    good = in_force.look().ruleset
+    looks = Looks(rules_file)
+    good = looks.look().ruleset
     rules_file.write_text(BROKEN)
-    assert in_force.look().errors == ()
-    now += LOOK_SECONDS
-    looked = in_force.look()
+    looked = looks.settled()
     assert looked.ruleset is good
     assert looked.errors[0].startswith(f"{rules_file}:2:9: error: ")
-    now += LOOK_SECONDS
-    assert in_force.look().errors == looked.errors
+    assert looks.look().errors == looked.errors
     rules_file.write_text(RULES.replace("greeter", "other"))
-    now += LOOK_SECONDS
-    assert in_force.look().errors == ()
-    assert in_force.look().ruleset.hash != good.hash
+    assert looks.settled().errors == ()
+    assert looks.look().ruleset.hash != good.hash
 
 
 def test_a_file_that_comes_back_as_it_was_is_in_force_again(rules_file):
-    now = 100.0
-    in_force = RulesInForce(str(rules_file), clock=lambda: now)
-    in_force.look()
+    looks = Looks(rules_file)
+    looks.look()
     rules_file.rename(rules_file.with_suffix(".away"))
-    now += LOOK_SECONDS
-    assert "no such file" in in_force.look().errors[0]
+    assert "no such file" in looks.settled().errors[0]
     rules_file.with_suffix(".away").rename(rules_file)
-    now += LOOK_SECONDS
-    assert in_force.look().errors == ()
+    assert looks.settled().errors == ()
+
+
+def test_a_file_that_is_half_written_is_not_in_force(rules_file):
+    looks = Looks(rules_file)
+    good = looks.look().ruleset
+    rules_file.write_text(
+        "version: 1\nrules:\n  - {id: a, on: room_started, dispatch: {agent: a}}\n"
+    )
+    assert looks.look().ruleset is good
+    rules_file.write_text(RULES)
+    assert looks.settled().ruleset is good
+    assert looks.look().errors == ()
+
+
+def test_a_file_that_cannot_be_read_is_forgotten_when_it_is_gone(tmp_path, rules_file):
+    looks = Looks(tmp_path)
+    looks.look()
+    unreadable = tmp_path / "z.yaml"
+    unreadable.write_bytes(b"\xff")
+    assert "not UTF-8" in looks.settled().errors[0]
+    unreadable.unlink()
+    assert looks.settled().errors == ()
+
+
+def test_a_look_soon_after_another_reads_nothing(rules_file):
+    looks = Looks(rules_file)
+    good = looks.look()
+    rules_file.write_text(BROKEN)
+    for _ in range(3):
+        assert looks.in_force.look() is good
+
+
+def test_the_last_good_rules_make_ready_though_the_files_are_broken(settings, redis, rules_file):
+    good = RulesInForce(str(rules_file)).look().ruleset
+    files = [[file.path, file.text] for file in good.files]
+    redis.set(keys.RULES, json.dumps({"hash": good.hash, "files": files}))
+    rules_file.write_text(BROKEN)
+    status, told = ready(create_app(settings))
+    rules = told["checks"]["rules"]
+    assert (status, rules["status"], rules["hash"]) == (200, "warning", good.hash)
+    assert rules["errors"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rules.loader import load
 from tests.waiting import eventually
 from tests.workers.conftest import GREET
 from workers import keys
@@ -13,14 +14,21 @@ if TYPE_CHECKING:
     from tests.workers.conftest import House
 
 
-def test_each_loop_that_looks_for_work_counts(house: House) -> None:
+def test_each_loop_that_looks_for_work_is_told_with_the_hash_of_its_rules(house: House) -> None:
     house.rules.write_text(GREET)
-    assert workers_at_work(house.redis) == 0
+    assert workers_at_work(house.redis) == {}
+    rules = load(house.rules).hash
     house.start_worker()
     house.start_worker()
-    eventually(lambda: workers_at_work(house.redis) == 2)
+    eventually(lambda: list(workers_at_work(house.redis).values()) == [rules, rules])
 
 
-def test_one_that_has_stopped_looking_does_not(house: House) -> None:
-    house.redis.zadd(keys.WORKERS, {"long-gone": (house.redis.time()[0] - 30) * 1000})
-    assert workers_at_work(house.redis) == 0
+def test_one_that_has_stopped_looking_is_not(house: House) -> None:
+    house.redis.zadd(keys.WORKERS, {"long-gone:hash": (house.redis.time()[0] - 30) * 1000})
+    assert workers_at_work(house.redis) == {}
+
+
+def test_the_rules_of_its_last_look_count(house: House) -> None:
+    now = house.redis.time()[0] * 1000
+    house.redis.zadd(keys.WORKERS, {"a:old": now - 2000, "a:new": now})
+    assert workers_at_work(house.redis) == {"a": "new"}
