@@ -190,37 +190,37 @@ def test_a_room_that_has_ended_by_a_later_event_in_its_inbox_gets_nothing(
     assert not sandbox.calls.of("CreateDispatch")
 
 
-def test_many_late_joins_of_a_room_that_is_gone_open_it_for_none_of_them(
-    house: House, sandbox: Sandbox
-) -> None:
+MANY = CALLS_EACH + 4
+
+
+def many_come_late(house: House, sandbox: Sandbox) -> None:
+    """Many joins of a room that is gone, for each of which an agent is wanted."""
     house.rules.write_text(EACH)
     sandbox.fault("webhooks_lost")
-    people = [f"caller-{n}" for n in range(CALLS_EACH + 4)]
+    people = [f"caller-{n}" for n in range(MANY)]
     for person in people:
         sandbox.join("support-1", person)
     events = [late(the_join(sandbox, "support-1", person), 30) for person in people]
     sandbox.delete_room("support-1")
     for event in events:
         offer(house, event)
+
+
+def test_many_late_joins_of_a_room_that_is_gone_open_it_for_none_of_them(
+    house: House, sandbox: Sandbox
+) -> None:
+    many_come_late(house, sandbox)
     house.start_worker()
-    eventually(lambda: len(house.dispatches(state="failed")) == len(people))
+    eventually(lambda: len(house.dispatches(state="failed")) == MANY)
     assert not sandbox.calls.of("CreateDispatch")
     assert "support-1" not in sandbox.rooms.open
 
 
 def test_a_look_that_fails_lets_none_of_them_go(house: House, sandbox: Sandbox) -> None:
-    house.rules.write_text(EACH)
-    sandbox.fault("webhooks_lost")
-    people = [f"caller-{n}" for n in range(CALLS_EACH + 4)]
-    for person in people:
-        sandbox.join("support-1", person)
-    events = [late(the_join(sandbox, "support-1", person), 30) for person in people]
-    sandbox.delete_room("support-1")
-    for event in events:
-        offer(house, event)
+    many_come_late(house, sandbox)
     sandbox.fault("unavailable", "ListRooms", times=3)
     house.start_worker()
-    eventually(lambda: len(house.dispatches(state="failed")) == len(people), timeout=20)
+    eventually(lambda: len(house.dispatches(state="failed")) == MANY, timeout=20)
     assert not sandbox.calls.of("CreateDispatch")
 
 
