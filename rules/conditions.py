@@ -45,7 +45,6 @@ Check = Callable[[object], Failure | None]
 
 _EMPTY: Final[Mapping[str, Any]] = {}
 _CONTAINERS: Final = frozenset({Kind.GROUP, Kind.METADATA, Kind.ATTRIBUTES, Kind.JSON})
-_COMBINATORS: Final = frozenset({"any", "all", "field"})
 
 
 def compile_conditions(node: Node, name: Name, path: str, compiling: Compiling) -> Check:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
+CLOCKS_SECONDS: Final = 5.0
+"""How far LiveKit's clock and Redis's may be apart."""
 SLOW_READING_SECONDS: Final = 0.1
 READING_SECONDS: Final = 10.0
 CLOCK_STEP_SECONDS: Final = 1.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.event import Event, read_event
 from workers import keys, scripts
-from workers.clock import RedisClock
+from workers.clock import CLOCKS_SECONDS, RedisClock
 from workers.errors import Fenced
 from workers.record import Record
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from workers.scripts import ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
-CLOCKS_SECONDS: Final = 5.0
-"""How far the clock of LiveKit, which tells when an event was, may be ahead of Redis's."""
 EVENTS_EACH: Final = 16
 """Events taken with a room at most; the rest follow when it is claimed again."""
 

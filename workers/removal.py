@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from workers.clock import CLOCKS_SECONDS
 from workers.errors import NotFound, ProviderError
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ COMING_SECONDS: Final = 60.0
 """How long an agent may still be on its way: a worker may have to start a process for it."""
 RETRY_SECONDS: Final = 300.0
 LONGEST_PAUSE_SECONDS: Final = 15.0
-CLOCKS_SECONDS: Final = 5.0
-"""How far LiveKit's clock and ours may be apart."""
 AT_ONCE: Final = 16
 _BY_JOB: Final = "agent-AJ_"
 """How an identity begins that an agent has not chosen: its job's id follows, nobody shares it."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from rules.decision import Reason
+from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, Order
@@ -29,8 +30,6 @@ RETRY_SECONDS: Final = 300.0
 """How long a dispatch is tried. A caller waits no longer."""
 BACKOFF_SECONDS: Final = 0.25
 LONGEST_BACKOFF_SECONDS: Final = 15.0
-CLOCKS_SECONDS: Final = 5.0
-"""How far LiveKit's clock and Redis's may be apart."""
 
 log = structlog.get_logger(__name__)
 
