@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rules.document import Mapping, Node, Scalar
+from rules.durations import parse_duration
 from rules.problems import Report, nearest, quoted
 from rules.tables import Tables
 from rules.templates import Template, compile_template
@@ -58,6 +59,21 @@ class Compiling:
             return node
         hint = ": quote it" if isinstance(node, Scalar) and node.value is not None else ""
         self.report.error(node.mark, f"'{what}' takes text{hint}")
+        return None
+
+    def duration(self, node: Node, what: str) -> float | None:
+        """A duration in seconds, or a problem."""
+        value = node.value if isinstance(node, Scalar) else None
+        try:
+            if isinstance(value, str):
+                return parse_duration(value).total_seconds()
+        except ValueError as error:
+            self.report.error(node.mark, f"'{what}': {error}")
+            return None
+        hint = ""
+        if isinstance(node, Scalar) and isinstance(value, int | float):
+            hint = f": with its unit, {node.text}s"
+        self.report.error(node.mark, f"'{what}' is a duration such as 250ms, 10s, 5m or 2h{hint}")
         return None
 
     def choice(self, node: Node, choices: type[StrEnum], what: str) -> str | None:

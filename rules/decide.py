@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rules.decision import Decision, Outcome, Reason
+from rules.decision import Again, Decision, Outcome, Reason
 from rules.dispatch import DispatchError
 from rules.event import EventName
+from rules.known import NOTHING, Known
 from rules.loop_guard import GUARDED_KINDS
 from rules.problems import quoted
 from rules.scope import Facts, presence_context, template_context
 from rules.template_values import Fields
+from rules.templates import RenderingError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from rules.decision import Claim
-    from rules.dispatch import Dispatch
+    from rules.decision import Claim, Share
     from rules.event import Event
+    from rules.ladder import Ladder
+    from rules.limit import Limit
     from rules.rule import Rule
     from rules.ruleset import Ruleset
     from rules.session import Session
@@ -28,7 +31,7 @@ def decide(
     ruleset: Ruleset,
     event: Event,
     session: Session,
-    live: Container[str],
+    known: Known = NOTHING,
     *,
     every_rule: bool = True,
 ) -> tuple[Decision, ...]:
@@ -38,7 +41,7 @@ def decide(
         ruleset: the rules in force.
         event: filled in from its session by `rules.session.observe`.
         session: what is known of the room after the event.
-        live: keys of the claims that have a live dispatch in this session.
+        known: which dispatches there are.
         every_rule: with False, rules that cannot concern the event are left out: their `on` does
             not name it, or their `when` names other rooms.
 
@@ -46,7 +49,7 @@ def decide(
         One decision a rule, in file order.
     """
     rules = ruleset.rules if every_rule else ruleset.index.concerned(event.name, event.room_name)
-    deciding = _Deciding(event, session, live, Fields(ruleset.tables, "tables"))
+    deciding = _Deciding(event, session, known, Fields(ruleset.tables, "tables"))
     return tuple([deciding.rule(rule) for rule in rules])
 
 
@@ -60,17 +63,17 @@ _LOOP: Final[Mapping[str, str]] = {
 class _Deciding:
     """One event being decided; what rules share is worked out once."""
 
-    def __init__(
-        self, event: Event, session: Session, live: Container[str], tables: Fields
-    ) -> None:
+    def __init__(self, event: Event, session: Session, known: Known, tables: Fields) -> None:
         self._event = event
         self._tables = tables
-        self._live = live
+        self._known = known
         self._session = session
         self._facts = Facts(event, session)
         self._guarded = _guarded_kind(event)
         self._refusal = _refusal(event, session)
         self._context: Mapping[str, Any] | None = None
+        self._sent: dict[str, str] = {}
+        """Groups of which a rule dispatches on this event, and that rule."""
 
     def rule(self, rule: Rule) -> Decision:
         stopped = self._not_concerned(rule) or self._not_matched(rule)
@@ -80,13 +83,19 @@ class _Deciding:
         if not claims:
             detail = f"'once: {rule.once}' needs what this event does not carry"
             return _skip(rule, Reason.CONDITION, "once", detail)
-        free = [(claim, dispatch) for claim, dispatch in claims if claim.key not in self._live]
+        taken = self._taken(rule, claims[0][0])
+        if taken is not None:
+            return taken
+        free = [(claim, ladder) for claim, ladder in claims if self._is_free(rule, claim)]
         if not free:
-            (claim, _), *others = claims
-            whose = f"for {rule.once} {quoted(claim.subject)}"
-            detail = f"its agents {whose} are live" if others else f"its agent {whose} is live"
-            return _skip(rule, Reason.ALREADY_DISPATCHED, None, detail)
-        return self._planned(rule, free)
+            return self._already(rule, claims)
+        try:
+            decision = self._planned(rule, free)
+        except DispatchError as error:
+            return Decision(rule.id, Outcome.ERROR, error.reason, error.at, error.detail)
+        if rule.group is not None and decision.outcome is Outcome.DISPATCH:
+            self._sent[rule.group] = rule.id
+        return decision
 
     def _not_concerned(self, rule: Rule) -> Decision | None:
         if not rule.enabled:
@@ -104,6 +113,10 @@ class _Deciding:
                 return _skip(rule, Reason.CONDITION, failure.at, failure.detail)
         if rule.unless is not None and rule.unless(self._facts) is None:
             return _skip(rule, Reason.UNLESS, "unless", "all of it holds")
+        if rule.expression is not None:
+            refusal = rule.expression.refusal(self._facts)
+            if refusal is not None:
+                return _skip(rule, Reason.EXPRESSION, "if", refusal)
         if rule.schedule is not None:
             refusal = rule.schedule.refusal(self._event.at)
             if refusal is not None:
@@ -113,22 +126,75 @@ class _Deciding:
             return _skip(rule, reason, None, detail)
         return None
 
-    def _planned(self, rule: Rule, free: Sequence[tuple[Claim, Dispatch]]) -> Decision:
-        try:
-            plans = tuple(
-                dispatch.plan(claim, self._event, self._context_of(rule, dispatch))
-                for claim, dispatch in free
-            )
-        except DispatchError as error:
-            return Decision(rule.id, Outcome.ERROR, error.reason, error.at, error.detail)
+    def _taken(self, rule: Rule, claim: Claim) -> Decision | None:
+        """Whether another rule of its group has what it would take."""
+        if rule.group is None:
+            return None
+        if rule.group in self._sent:
+            detail = f"'{self._sent[rule.group]}' of the group '{rule.group}' is dispatched"
+            return _skip(rule, Reason.GROUP, None, detail)
+        holders = {
+            holder
+            for key, holder in self._known.live.items()
+            if holder != rule.id and claim.is_of(key)
+        }
+        if not holders:
+            return None
+        detail = f"an agent of '{min(holders)}' of the group '{rule.group}' is live"
+        return _skip(rule, Reason.ALREADY_DISPATCHED, None, detail)
+
+    def _is_free(self, rule: Rule, claim: Claim) -> bool:
+        if claim.key in self._known.live:
+            return False
+        return rule.again is Again.WHEN_GONE or claim.key not in self._known.accepted
+
+    def _already(self, rule: Rule, claims: Sequence[tuple[Claim, Ladder]]) -> Decision:
+        (claim, _), *others = claims
+        whose = f"for {rule.once} {quoted(claim.subject)}"
+        if any(claim.key in self._known.live for claim, _ in claims):
+            detail = f"its agents {whose} are live" if others else f"its agent {whose} is live"
+        else:
+            detail = f"it has been sent {whose}, and 'again: never' sends no other"
+        return _skip(rule, Reason.ALREADY_DISPATCHED, None, detail)
+
+    def _planned(self, rule: Rule, free: Sequence[tuple[Claim, Ladder]]) -> Decision:
+        """What follows from a match.
+
+        Raises:
+            DispatchError: something cannot be rendered, or would not be taken.
+        """
+        share = self._share(rule) if rule.limit is not None else None
+        if share is not None:
+            live = self._known.active(rule.id, share.per)
+            if live + len(free) > share.active:
+                per = f" for {quoted(share.per)}" if share.per else ""
+                detail = f"{live} of its agents are live{per}, and {share.active} may be"
+                return _skip(rule, Reason.LIMIT, "limit.active", detail)
+        plans = tuple(
+            ladder.plan(claim, rule, self._event, self._context_of(rule, ladder), share)
+            for claim, ladder in free
+        )
+        for plan in plans:
+            for rung in (plan, *plan.fallback):
+                if rung.provider not in self._known.providers:
+                    detail = f"{rung.provider} is not configured here"
+                    raise DispatchError(Reason.UNSUPPORTED, "dispatch.provider", detail)
         outcome = Outcome.SHADOW if rule.shadow else Outcome.DISPATCH
         return Decision(rule.id, outcome, Reason.MATCHED, plans=plans)
 
-    def _context_of(self, rule: Rule, dispatch: Dispatch) -> Mapping[str, Any]:
+    def _share(self, rule: Rule) -> Share | None:
+        if rule.limit is None:
+            return None
+        try:
+            return rule.limit.share(self._context_of(rule, rule.limit))
+        except RenderingError as error:
+            raise DispatchError(Reason.TEMPLATE_ERROR, "limit.per", str(error)) from error
+
+    def _context_of(self, rule: Rule, part: Ladder | Limit) -> Mapping[str, Any]:
         if self._context is None:
             self._context = template_context(self._event)
         context = {**self._context, "rule": rule.id, "tables": self._tables}
-        if dispatch.reads_presence:
+        if part.reads_presence:
             context |= presence_context(self._session)
         return context
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rules.release import NEVER, Release
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,10 +33,14 @@ class Reason(StrEnum):
     LOOP_GUARD = "loop_guard"
     CONDITION = "condition"
     UNLESS = "unless"
+    EXPRESSION = "expression"
     SCHEDULE = "schedule"
+    GROUP = "group"
+    LIMIT = "limit"
     ALREADY_DISPATCHED = "already_dispatched"
     ROOM_ENDED = "room_ended"
     PARTICIPANT_GONE = "participant_gone"
+    UNSUPPORTED = "unsupported"
     TEMPLATE_ERROR = "template_error"
     INVALID_AGENT = "invalid_agent"
     INVALID_DEPLOYMENT = "invalid_deployment"
@@ -47,6 +53,20 @@ class Once(StrEnum):
     ROOM = "room"
     PARTICIPANT = "participant"
     EVENT = "event"
+
+
+class Again(StrEnum):
+    """When a later match may send an agent for the same claim."""
+
+    WHEN_GONE = "when_gone"
+    NEVER = "never"
+
+
+class Provider(StrEnum):
+    """Whose dispatch API is called."""
+
+    LIVEKIT = "livekit"
+    VIDEOSDK = "videosdk"
 
 
 class RestartPolicy(StrEnum):
@@ -65,7 +85,7 @@ class Claim:
     """
 
     owner: str
-    """The rule's id."""
+    """The rule's id; `group:` and the group's name where the rule is of a group."""
     position: str
     """Which of the rule's dispatches: its id, or else its index, as text."""
     once: Once
@@ -77,19 +97,56 @@ class Claim:
         """The claim as one string, unique within a session."""
         return f"{self.owner}\x1f{self.position}\x1f{self.once}\x1f{self.subject}"
 
+    def is_of(self, key: str) -> bool:
+        """Whether a key is of the same owner and subject, whatever the position."""
+        owner, _, rest = key.partition("\x1f")
+        _, _, subject = rest.partition("\x1f")
+        return owner == self.owner and subject == f"{self.once}\x1f{self.subject}"
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One agent to be sent: everything rendered, nothing left to decide."""
 
-    claim: Claim
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One agent to ask for: everything rendered, nothing left to decide."""
+
     agent: str
-    deployment: str
+    deployment: str = ""
     """`""` is production."""
-    metadata: str
+    metadata: str = ""
     """As the agent will read it; a mapping in the rule has become JSON. `""` if there is none."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     restart_policy: RestartPolicy = RestartPolicy.ON_FAILURE
+    provider: Provider = Provider.LIVEKIT
+    version: str = ""
+    """VideoSDK's `versionId`; `""` leaves it to VideoSDK."""
+    join_within: float | None = None
+    """Seconds from its acceptance in which the agent must have joined; None if it may take long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of a rule's `limit`: what its live dispatches are counted by, over all rooms."""
+
+    per: str
+    """As rendered; `""` where the rule counts all alike."""
+    active: int
+    """How many may be live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Rung):
+    """One agent to be sent, and what follows if it does not come."""
+
+    claim: Claim
+    rule: str
+    """The rule's id."""
+    after: float = 0.0
+    """Seconds to wait, and then to look again whether it is still wanted."""
+    remembered: bool = False
+    """Whether its claim is kept once it was accepted, for `again: never`."""
+    share: Share | None = None
+    fallback: tuple[Rung, ...] = ()
+    """Asked for one after the other, each where the one before did not come."""
+    release: Release = NEVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules import document
+from rules.ladder_fields import LADDER_KEYS
 from rules.problems import nearest, quoted
 
 if TYPE_CHECKING:
@@ -33,12 +34,22 @@ def read_defaults(node: Node, keys: Iterable[str], report: Report) -> document.M
 
 
 def with_defaults(rule: document.Mapping, defaults: document.Mapping) -> document.Mapping:
-    """A rule with what it does not say itself: key by key, and so within `dispatch`."""
+    """A rule with what it does not say itself: key by key, and so within `dispatch`.
+
+    What stands beside one dispatch stands inside the entries of a list of them, and so do its
+    defaults.
+    """
     entries = {**defaults.entries, **rule.entries}
-    if "dispatch" in defaults.entries and "dispatch" in rule.entries:
-        mark, own = rule.entries["dispatch"]
-        _, common = defaults.entries["dispatch"]
-        entries["dispatch"] = (mark, _dispatch_with(own, common))
+    if "dispatch" not in rule.entries:
+        return document.Mapping(rule.mark, entries)
+    mark, own = rule.entries["dispatch"]
+    if "dispatch" in defaults.entries:
+        own = _dispatch_with(own, defaults.entries["dispatch"][1])
+    if isinstance(own, document.Sequence):
+        moved = [key for key in LADDER_KEYS if key in entries and key not in rule.entries]
+        inside = {key: entries.pop(key) for key in moved}
+        own = _dispatch_with(own, document.Mapping(defaults.mark, inside))
+    entries["dispatch"] = (mark, own)
     return document.Mapping(rule.mark, entries)
 
 

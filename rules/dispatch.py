@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from rules.decision import Claim, Plan, Reason, RestartPolicy
-from rules.limits import agent_fault, attributes_fault, deployment_fault, metadata_fault
+from rules.decision import Provider, Reason, RestartPolicy, Rung
+from rules.limits import (
+    agent_fault,
+    attributes_fault,
+    deployment_fault,
+    metadata_fault,
+    no_deployments,
+    no_versions,
+)
 from rules.payload import NO_PAYLOAD, LeafError, Payload
 from rules.templates import Context, RenderingError, Template, TooLongError
 from rules.weights import Sticky, Weights
@@ -31,42 +38,56 @@ class DispatchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """A dispatch as the rule states it."""
+    """One agent to ask for, as the rule states it."""
 
     agent: Template
     deployment: Template | Weights = PRODUCTION
     metadata: Payload = NO_PAYLOAD
     attributes: tuple[tuple[str, Template], ...] = ()
     restart_policy: RestartPolicy = RestartPolicy.ON_FAILURE
-    reads_presence: bool = False
-    """Whether its templates read who is in the room."""
-    position: str = ""
-    """Which of its rule's dispatches it is, in their claims: its id, or else its index."""
+    provider: Provider | None = None
+    """None is where the event came from."""
+    version: Template = PRODUCTION
+    join_within: float | None = None
+    """Seconds."""
     path: str = "dispatch"
     """Where it stands in its rule."""
 
-    def plan(self, claim: Claim, event: Event, context: Context) -> Plan:
+    def render(self, rule: str, event: Event, context: Context) -> Rung:
         """Render everything.
 
         Raises:
-            DispatchError: something is absent, or LiveKit would not take it.
+            DispatchError: something is absent, or the provider would not take it.
         """
         try:
-            return self._plan(claim, event, context)
+            return self._render(rule, event, context)
         except DispatchError as error:
             at = self.path + error.at.removeprefix("dispatch")
             raise DispatchError(error.reason, at, error.detail) from error
 
-    def _plan(self, claim: Claim, event: Event, context: Context) -> Plan:
+    def _render(self, rule: str, event: Event, context: Context) -> Rung:
         agent = _rendered(self.agent, context, "agent")
         _refuse(agent_fault(agent), Reason.INVALID_AGENT, "agent")
-        deployment = self._deployment(claim.owner, event, context)
+        deployment = self._deployment(rule, event, context)
         _refuse(deployment_fault(deployment), Reason.INVALID_DEPLOYMENT, "deployment")
         metadata = self._metadata(context)
         _refuse(metadata_fault(metadata), Reason.METADATA_TOO_LARGE, "metadata")
         attributes = self._attributes(context)
         _refuse(attributes_fault(attributes), Reason.METADATA_TOO_LARGE, "attributes")
-        return Plan(claim, agent, deployment, metadata, attributes, self.restart_policy)
+        provider = self.provider or _provider_of(event)
+        version = _rendered(self.version, context, "version")
+        _refuse(deployment and no_deployments(provider), Reason.UNSUPPORTED, "deployment")
+        _refuse(version and no_versions(provider), Reason.UNSUPPORTED, "version")
+        return Rung(
+            agent=agent,
+            deployment=deployment,
+            metadata=metadata,
+            attributes=attributes,
+            restart_policy=self.restart_policy,
+            provider=provider,
+            version=version,
+            join_within=self.join_within,
+        )
 
     def _deployment(self, rule: str, event: Event, context: Context) -> str:
         if isinstance(self.deployment, Template):
@@ -104,6 +125,10 @@ def _rendered(template: Template, context: Context, part: str) -> str:
         raise DispatchError(reason, f"dispatch.{part}", str(error)) from error
 
 
+def _provider_of(event: Event) -> Provider:
+    return Provider(event.source) if event.source in set(Provider) else Provider.LIVEKIT
+
+
 def _refuse(fault: str | None, reason: Reason, part: str) -> None:
-    if fault is not None:
+    if fault:
         raise DispatchError(reason, f"dispatch.{part}", fault)

@@ -1,15 +1,19 @@
-"""Reads a rule's `dispatch` from its file."""
+"""Reads what one agent is asked for with: the fields of `dispatch`."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from rules import document
-from rules.decision import RestartPolicy
+from rules.decision import Provider, RestartPolicy
 from rules.dispatch import PRODUCTION, Dispatch
-from rules.limits import agent_fault, attributes_fault, deployment_fault
-from rules.names import PRESENCE
+from rules.limits import (
+    agent_fault,
+    attributes_fault,
+    deployment_fault,
+    no_deployments,
+    no_versions,
+)
 from rules.payload import NO_PAYLOAD, compile_payload
 from rules.problems import quoted
 from rules.templates import has_template
@@ -21,39 +25,25 @@ if TYPE_CHECKING:
     from rules.problems import Mark
     from rules.templates import Template
 
-DISPATCH_KEYS: Final = ("id", "agent", "deployment", "metadata", "attributes", "restart_policy")
-FIRST_POSITION: Final = "0"
-"""The position in its claim of a rule's only dispatch."""
-_ID: Final = re.compile(r"[a-z][a-z0-9-]*\Z")
+DISPATCH_KEYS: Final = (
+    "id",
+    "agent",
+    "deployment",
+    "metadata",
+    "attributes",
+    "restart_policy",
+    "provider",
+    "version",
+)
 _MAX_WEIGHT: Final = 1_000_000_000
 _CALLERS_MOVE: Final = 3
 """From so many weights on there is an inner boundary, and moving it moves callers."""
 
 
-def compile_dispatches(node: Node, compiling: Compiling) -> tuple[Dispatch, ...]:
-    """Compile `dispatch`, one or a list of them; problems go to the report."""
-    if not isinstance(node, document.Sequence):
-        dispatch = _dispatch(node, compiling, FIRST_POSITION, "dispatch")
-        return (dispatch,) if dispatch is not None else ()
-    if not node.items:
-        compiling.report.error(node.mark, "'dispatch' is an empty list: name an agent")
-    dispatches: dict[str, Dispatch] = {}
-    for index, item in enumerate(node.items):
-        dispatch = _dispatch(item, compiling, str(index), f"dispatch[{index}]")
-        if dispatch is None:
-            continue
-        if dispatch.position in dispatches:
-            told = f"the id '{dispatch.position}' is taken by another dispatch of this rule"
-            compiling.report.error(item.mark, told)
-        dispatches[dispatch.position] = dispatch
-    return tuple(dispatches.values())
-
-
-def _dispatch(node: Node, compiling: Compiling, position: str, path: str) -> Dispatch | None:
-    if not isinstance(node, document.Mapping):
-        compiling.report.error(node.mark, "'dispatch' takes a mapping, such as {agent: greeter}")
-        return None
-    before = len(compiling.templates)
+def compile_dispatch(
+    node: document.Mapping, compiling: Compiling, path: str, join_within: float | None
+) -> Dispatch | None:
+    """Compile one mapping of what to ask for; problems go to the report."""
     entries = compiling.known_keys(node, DISPATCH_KEYS, "dispatch")
     values = {key: value for key, (_, value) in entries.items()}
     if "agent" not in values:
@@ -70,32 +60,38 @@ def _dispatch(node: Node, compiling: Compiling, position: str, path: str) -> Dis
     if "restart_policy" in values:
         what = "dispatch.restart_policy"
         policy = compiling.choice(values["restart_policy"], RestartPolicy, what)
+    provider = None
+    if "provider" in values:
+        word = compiling.choice(values["provider"], Provider, "dispatch.provider")
+        provider = Provider(word) if word is not None else None
+    version: Template | None = PRODUCTION
+    if "version" in values:
+        text = compiling.text(values["version"], "dispatch.version")
+        version = compiling.template(text) if text is not None else None
+    if provider is not None:
+        _refuse_unsupported(provider, values, compiling)
     if agent is None or deployment is None or attributes is None or policy is None:
         return None
-    reads_presence = any(
-        not template.names.isdisjoint(PRESENCE) for template, _ in compiling.templates[before:]
-    )
-    if "id" in values:
-        position = _position(values["id"], compiling)
+    if version is None:
+        return None
     return Dispatch(
         agent,
         deployment,
         metadata,
         attributes,
         RestartPolicy(policy),
-        reads_presence,
-        position,
+        provider,
+        version,
+        join_within,
         path,
     )
 
 
-def _position(node: Node, compiling: Compiling) -> str:
-    value = node.value if isinstance(node, document.Scalar) else None
-    if isinstance(value, str) and _ID.match(value):
-        return value
-    told = "the id of a dispatch begins with a letter, and has lowercase letters, digits and '-'"
-    compiling.report.error(node.mark, told)
-    return ""
+def _refuse_unsupported(provider: Provider, values: dict[str, Node], compiling: Compiling) -> None:
+    for key, unsupported in (("deployment", no_deployments), ("version", no_versions)):
+        fault = unsupported(provider)
+        if fault and key in values and getattr(values[key], "value", None) != "":
+            compiling.report.error(values[key].mark, fault)
 
 
 def _agent(node: Node, compiling: Compiling) -> Template | None:

@@ -40,6 +40,14 @@ class Scalar:
     value: Constant
     text: str = ""
     """As it is written."""
+    plain: bool = False
+    """Whether it is written without quotes, on one line."""
+
+    def place(self, line: int, column: int) -> Mark:
+        """Where a line and column of it, counted from 1, are; where it begins if not plain."""
+        if line > 1 or not self.plain:
+            return self.mark
+        return Mark(self.mark.path, self.mark.line, self.mark.column + column - 1)
 
 
 @dataclass(slots=True)
@@ -59,6 +67,7 @@ class Mapping:
 
 
 Node = Scalar | Sequence | Mapping
+Entries = dict[str, tuple[Mark, Node]]
 
 
 def read_document(text: str, path: str, report: Report) -> Node | None:
@@ -193,7 +202,9 @@ class _Reader:
             text = paired(event.value)
             if event.tag is not None:
                 return Scalar(mark, tagged_scalar(str(event.tag), text), text)
-            return Scalar(mark, text if event.style else plain_scalar(text), text)
+            is_plain = not event.style and event.start_mark.line == event.end_mark.line
+            value = text if event.style else plain_scalar(text)
+            return Scalar(mark, value, text, is_plain)
         except ValueError as error:
             self._report.error(mark, str(error))
             return Scalar(mark, event.value, event.value)

@@ -38,6 +38,9 @@ class EventName(StrEnum):
     EGRESS_ENDED = "egress_ended"
     INGRESS_STARTED = "ingress_started"
     INGRESS_ENDED = "ingress_ended"
+    ROOM_CHANGED = "room_changed"
+    """Ours, as is the next: a listing showed other metadata or attributes than were known."""
+    PARTICIPANT_CHANGED = "participant_changed"
 
 
 HUMAN_KINDS: Final = frozenset({"STANDARD", "SIP", "CONNECTOR", "BRIDGE"})

@@ -6,18 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rules.decide import decide
+from rules.known import NOTHING, Known
 from rules.session import Session, observe
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from rules.decision import Decision, Plan
     from rules.event import Event
     from rules.ruleset import Ruleset
 
 
 def explain(
-    ruleset: Ruleset, event: Event, session: Session | None = None, live: Container[str] = ()
+    ruleset: Ruleset, event: Event, session: Session | None = None, known: Known = NOTHING
 ) -> dict[str, Any]:
     """Explain an event.
 
@@ -25,7 +24,7 @@ def explain(
         ruleset: the rules.
         event: as `read_event` gives it, or filled in already.
         session: what is known of the room; the event is applied to it here.
-        live: keys of the claims that have a live dispatch.
+        known: which dispatches there are.
 
     Returns:
         What `rules explain --json` prints.
@@ -33,7 +32,7 @@ def explain(
     if not event.id:
         event = replace(event, id="explained")
     session, event = observe(session or Session(sid=event.room_sid), event)
-    decisions = decide(ruleset, event, session, live)
+    decisions = decide(ruleset, event, session, known)
     return {
         "event": event.name,
         "room": event.room_name,
@@ -53,7 +52,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 def _dispatch(plan: Plan) -> dict[str, Any]:
     return {
-        "provider": "livekit",
+        "provider": plan.provider.value,
         "agent": plan.agent,
         "deployment": plan.deployment,
         "metadata": plan.metadata,

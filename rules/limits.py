@@ -1,10 +1,11 @@
-"""What LiveKit takes in a dispatch, checked before it is asked."""
+"""What providers take in a dispatch, checked before they are asked."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from rules.decision import Provider
 from rules.problems import quoted
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ def deployment_fault(deployment: str) -> str | None:
     if any(character.isspace() or _is_control(character) for character in deployment):
         return f"the deployment {quoted(deployment)} holds whitespace or a control character"
     return None
+
+
+def no_deployments(provider: Provider) -> str | None:
+    """What to say of a deployment that this provider cannot send agents to; None if it can."""
+    if provider is Provider.LIVEKIT:
+        return None
+    return f"{provider} has no deployments; its 'version' may be what is meant"
+
+
+def no_versions(provider: Provider) -> str | None:
+    """What to say of a version of an agent where this provider has none; None if it has them."""
+    if provider is Provider.VIDEOSDK:
+        return None
+    return f"{provider} has no versions of agents; its 'deployment' may be what is meant"
 
 
 def metadata_fault(metadata: str) -> str | None:

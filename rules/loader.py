@@ -9,8 +9,10 @@ from rules.compiling import Compiling
 from rules.defaults import read_defaults
 from rules.document import read_document
 from rules.files import RuleFile, content_hash, rule_files
+from rules.groups import settle_groups
+from rules.never import warn_of_the_shadowed
 from rules.problems import Mark, Problem, Report, RuleErrors
-from rules.rule_fields import RULE_KEYS, Entries, compile_rule
+from rules.rule_fields import RULE_KEYS, compile_rule
 from rules.ruleset import Ruleset
 from rules.tables import Tables
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from rules.document import Entries
     from rules.rule import Rule
 
 VERSION: Final = 1
@@ -51,12 +54,14 @@ def _compile(files: tuple[RuleFile, ...], report: Report) -> Ruleset:
         if "tables" in entries:
             tables.read(entries["tables"][1], report)
     ids: dict[str, Mark] = {}
-    rules = [rule for _, entries in read for rule in _rules(entries, ids, tables, report)]
+    compiled = [rule for _, entries in read for rule in _rules(entries, ids, tables, report)]
+    rules = settle_groups(compiled, report)
+    warn_of_the_shadowed(rules, report)
     order = {file.path: index for index, file in enumerate(files)}
     problems = sorted(report.problems, key=lambda each: _place(each, order))
     if report.failed:
         raise RuleErrors(problems)
-    return Ruleset(tuple(rules), content_hash(files), files, tuple(problems), tables=tables.values)
+    return Ruleset(rules, content_hash(files), files, tuple(problems), tables=tables.values)
 
 
 def _entries(file: RuleFile, report: Report) -> Entries:

@@ -210,6 +210,7 @@ CONDITION_NAMES: Final = _group(
     agents=Name(Kind.NAMES),
     participants=replace(PARTICIPANT, many=True),
 )
+PRESENCE_NAMES: Final = Name(Kind.GROUP, {name: CONDITION_NAMES.fields[name] for name in PRESENCE})
 TEMPLATE_NAMES: Final = Name(
     Kind.GROUP,
     {
@@ -227,6 +228,7 @@ _PARTICIPANT_EVENTS: Final = frozenset(
         _N.PARTICIPANT_JOINED,
         _N.PARTICIPANT_LEFT,
         _N.PARTICIPANT_CONNECTION_ABORTED,
+        _N.PARTICIPANT_CHANGED,
         _N.TRACK_PUBLISHED,
         _N.TRACK_UNPUBLISHED,
     }

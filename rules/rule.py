@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rules.decision import Claim, Once
+from rules.decision import Again, Claim, Once
 
 if TYPE_CHECKING:
     from rules.conditions import Check
-    from rules.dispatch import Dispatch
     from rules.event import Event
+    from rules.expression import Expression
     from rules.index import RoomNames
+    from rules.ladder import Ladder
+    from rules.limit import Limit
     from rules.problems import Mark
     from rules.schedule import Schedules
 
@@ -27,22 +29,41 @@ class Rule:
     on: tuple[str, ...]
     when: Check | None
     unless: Check | None
+    expression: Expression | None
+    """What stands behind `if`."""
     schedule: Schedules | None
     once: Once
+    again: Again
+    remembered: bool
+    """Whether its accepted dispatches are remembered: `again: never` of it or of its group."""
+    group: str | None
+    limit: Limit | None
+    after: float
+    """Seconds."""
     rooms: RoomNames | None
     """The only names of rooms its `when` can hold for; None if it may be any."""
     named_kinds: frozenset[str]
     """Guarded kinds of participants whose events it asks for by name."""
     shadow: bool
     """Decided and recorded, not dispatched."""
-    dispatches: tuple[Dispatch, ...]
+    dispatches: tuple[Ladder, ...]
+    asked: Any
+    """Its `when` as written, as JSON; None without one."""
+    can_fail: bool
+    """Whether it has templates, which may find something absent."""
 
-    def claims(self, event: Event) -> tuple[tuple[Claim, Dispatch], ...]:
+    @property
+    def owner(self) -> str:
+        """Whom its claims belong to: itself, or its group."""
+        return f"group:{self.group}" if self.group is not None else self.id
+
+    def claims(self, event: Event) -> tuple[tuple[Claim, Ladder], ...]:
         """What each of its dispatches takes; nothing if the event lacks what `once` needs."""
         subject = _subject(self.once, event)
         if not subject:
             return ()
-        return tuple((Claim(self.id, d.position, self.once, subject), d) for d in self.dispatches)
+        owner = self.owner
+        return tuple((Claim(owner, d.position, self.once, subject), d) for d in self.dispatches)
 
 
 def _subject(once: Once, event: Event) -> str:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rules import document
 from rules.compiling import Compiling
 from rules.conditions import Check, compile_conditions
-from rules.decision import Once
+from rules.decision import Again, Once
 from rules.defaults import with_defaults
-from rules.dispatch_fields import compile_dispatches
 from rules.event import EventName
+from rules.expression import Expression, compile_expression
+from rules.expression_faults import ExpressionError
 from rules.index import room_names
+from rules.ladder_fields import LADDER_KEYS, compile_ladders
+from rules.limit import compile_limit
 from rules.loop_guard import named_kinds
-from rules.names import CARRIED_BY, CONDITION_NAMES
+from rules.names import CONDITION_NAMES
 from rules.problems import Report, nearest, quoted
 from rules.rule import Rule
+from rules.rule_checks import need_participants, warn_of_the_impossible
 from rules.schedule import compile_schedules
-from rules.weights import Sticky
 
 if TYPE_CHECKING:
-    from rules.document import Node
-    from rules.problems import Mark
+    from collections.abc import Callable
+
+    from rules.document import Entries, Node
     from rules.tables import Tables
 
 RULE_KEYS: Final = (
@@ -32,15 +36,19 @@ RULE_KEYS: Final = (
     "on",
     "when",
     "unless",
+    "if",
     "schedule",
+    "group",
+    "limit",
+    "after",
+    "again",
     "shadow",
     "once",
     "dispatch",
+    *LADDER_KEYS,
 )
 _EVENTS: Final = tuple(str(name) for name in EventName)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
-
-Entries = dict[str, tuple["Mark", "Node"]]
 
 
 def compile_rule(
@@ -59,37 +67,41 @@ def compile_rule(
             report.error(node.mark, f"the rule{_called(entries)} needs '{key}'")
     rule_id = _id(entries, report)
     on = _events(entries["on"][1], report) if "on" in entries else ()
-    once = Once.ROOM
-    if "once" in entries:
-        once = Once(compiling.choice(entries["once"][1], Once, "once") or Once.ROOM)
-    description = _description(entries, compiling)
-    enabled = _flag("enabled", entries, report, default=True)
-    when, unless = (_conditions(key, entries, compiling) for key in ("when", "unless"))
-    schedule = None
-    if "schedule" in entries:
-        schedule = compile_schedules(entries["schedule"][1], compiling)
-    dispatches = (
-        compile_dispatches(entries["dispatch"][1], compiling) if "dispatch" in entries else ()
-    )
-    _need_participants(on, once, entries, report)
+    compiled: dict[str, Any] = {
+        key: compile_part(entries[key][1], compiling)
+        for key, compile_part in _PARTS.items()
+        if key in entries
+    }
+    once, again = compiled.get("once") or Once.ROOM, compiled.get("again") or Again.WHEN_GONE
+    dispatches = compile_ladders(entries, on, compiling) if "dispatch" in entries else ()
+    need_participants(on, once, entries, report)
     if not on or not dispatches or rule_id is None:
         return None
-    _warn_of_the_impossible(on, entries, compiling)
+    expression = compiled.get("if")
+    warn_of_the_impossible(on, entries, compiling, expression)
     asked = entries["when"][1] if "when" in entries else None
     return Rule(
         id=rule_id,
         mark=entries["id"][1].mark,
-        description=description,
-        enabled=enabled,
+        description=compiled.get("description") or "",
+        enabled=_flag("enabled", entries, report, default=True),
         on=on,
-        when=when,
-        unless=unless,
-        schedule=schedule,
+        when=compiled.get("when"),
+        unless=compiled.get("unless"),
+        expression=expression,
+        schedule=compiled.get("schedule"),
         once=once,
+        again=again,
+        remembered=again is Again.NEVER,
+        group=compiled.get("group"),
+        limit=compiled.get("limit"),
+        after=compiled.get("after") or 0.0,
         rooms=room_names(asked, tables),
         named_kinds=named_kinds(asked),
         shadow=_flag("shadow", entries, report, default=False),
         dispatches=dispatches,
+        asked=document.plain(asked) if asked is not None else None,
+        can_fail=any(template.constant is None for template, _ in compiling.templates),
     )
 
 
@@ -133,13 +145,6 @@ def _events(node: Node, report: Report) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _description(entries: Entries, compiling: Compiling) -> str:
-    if "description" not in entries:
-        return ""
-    text = compiling.text(entries["description"][1], "description")
-    return str(text.value) if text is not None else ""
-
-
 def _flag(key: str, entries: Entries, report: Report, *, default: bool) -> bool:
     if key not in entries:
         return default
@@ -150,48 +155,64 @@ def _flag(key: str, entries: Entries, report: Report, *, default: bool) -> bool:
     return default
 
 
-def _conditions(key: str, entries: Entries, compiling: Compiling) -> Check | None:
-    if key not in entries:
+def _when(node: Node, compiling: Compiling) -> Check:
+    return compile_conditions(node, CONDITION_NAMES, "when", compiling)
+
+
+def _unless(node: Node, compiling: Compiling) -> Check:
+    return compile_conditions(node, CONDITION_NAMES, "unless", compiling)
+
+
+def _expression(node: Node, compiling: Compiling) -> Expression | None:
+    text = compiling.text(node, "if")
+    if text is None:
         return None
-    return compile_conditions(entries[key][1], CONDITION_NAMES, key, compiling)
+    try:
+        return compile_expression(str(text.value))
+    except ExpressionError as error:
+        for fault in error.faults:
+            compiling.report.error(text.place(fault.line, fault.column), f"'if': {fault.message}")
+        return None
 
 
-def _need_participants(on: tuple[str, ...], once: Once, entries: Entries, report: Report) -> None:
-    without = [name for name in on if name not in CARRIED_BY["participant"]]
-    if not without:
-        return
-    names = " and ".join(f"'{name}'" for name in without)
-    if once is Once.PARTICIPANT:
-        report.error(entries["once"][1].mark, f"'once: participant': {names} has no participant")
-    dispatch = entries["dispatch"][1] if "dispatch" in entries else None
-    for item in dispatch.items if isinstance(dispatch, document.Sequence) else [dispatch]:
-        if not isinstance(item, document.Mapping):
-            continue
-        sticky = _below(item.entries.get("deployment"), "sticky")
-        if sticky is not None and getattr(sticky[1], "value", None) == Sticky.PARTICIPANT:
-            report.error(sticky[1].mark, f"'sticky: participant': {names} has no participant")
+def _group(node: Node, compiling: Compiling) -> str | None:
+    value = node.value if isinstance(node, document.Scalar) else None
+    if isinstance(value, str) and _ID.match(value):
+        return value
+    told = "'group' is a name of lowercase letters, digits and '-', such as support"
+    compiling.report.error(node.mark, told)
+    return None
 
 
-def _of_absence(entry: tuple[Mark, Node]) -> bool:
-    exists = _below(entry, "exists")
-    return (exists is not None and getattr(exists[1], "value", None) is False) or bool(
-        _below(entry, "not")
-    )
+def _after(node: Node, compiling: Compiling) -> float | None:
+    return compiling.duration(node, "after")
 
 
-def _below(entry: tuple[Mark, Node] | None, key: str) -> tuple[Mark, Node] | None:
-    node = entry[1] if entry is not None else None
-    return node.entries.get(key) if isinstance(node, document.Mapping) else None
+def _once(node: Node, compiling: Compiling) -> Once | None:
+    word = compiling.choice(node, Once, "once")
+    return Once(word) if word is not None else None
 
 
-def _warn_of_the_impossible(on: tuple[str, ...], entries: Entries, compiling: Compiling) -> None:
-    names = ", ".join(on)
-    for part, carriers in CARRIED_BY.items():
-        if carriers.intersection(on):
-            continue
-        for template, node in compiling.templates:
-            if part in template.names:
-                compiling.report.warning(node.mark, f"'{part}' is never there on {names}")
-        asked = _below(entries.get("when"), part)
-        if asked is not None and not _of_absence(asked):
-            compiling.report.warning(asked[0], f"'{part}' is never there on {names}")
+def _again(node: Node, compiling: Compiling) -> Again | None:
+    word = compiling.choice(node, Again, "again")
+    return Again(word) if word is not None else None
+
+
+def _described(node: Node, compiling: Compiling) -> str:
+    text = compiling.text(node, "description")
+    return str(text.value) if text is not None else ""
+
+
+_PARTS: Final[dict[str, Callable[[Node, Compiling], object]]] = {
+    "description": _described,
+    "when": _when,
+    "unless": _unless,
+    "if": _expression,
+    "schedule": compile_schedules,
+    "group": _group,
+    "limit": compile_limit,
+    "after": _after,
+    "again": _again,
+    "once": _once,
+}
+"""What compiles the parts of a rule that stand for themselves."""

@@ -139,6 +139,9 @@ def _presence(session: Session, event: Event) -> Session:
         case EventName.PARTICIPANT_JOINED if sid not in session.gone and not session.ended:
             joined = whole_participant(event.participant)
             return replace(session, participants={**session.participants, sid: joined})
+        case EventName.PARTICIPANT_CHANGED if sid in session.participants:
+            changed = whole_participant(event.participant)
+            return replace(session, participants={**session.participants, sid: changed})
         case EventName.PARTICIPANT_LEFT | EventName.PARTICIPANT_CONNECTION_ABORTED:
             remaining = {s: p for s, p in session.participants.items() if s != sid}
             leaver = session.participants.get(sid, event.participant)

@@ -61,7 +61,7 @@ def _agents(ruleset, room: str) -> list[tuple[str, str]]:
         "room": {"sid": "RM_1", "name": room},
         "participant": {"sid": "PA_1", "identity": "ana"},
     }
-    decisions = decide(ruleset, read_event(body, project=""), Session("RM_1"), frozenset())
+    decisions = decide(ruleset, read_event(body, project=""), Session("RM_1"))
     matched = [d for d in decisions if d.outcome is Outcome.DISPATCH]
     return [(plan.agent, plan.metadata) for d in matched for plan in d.plans]
 

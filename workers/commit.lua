@@ -1,13 +1,16 @@
 -- Writes what a holder has decided or done, if it still holds the room. One script, so that an
 -- event leaves the inbox in the same moment as its decisions, claims and the room's new record
--- arrive. Every write renews the lease.
+-- arrive, and so that no limit is ever passed. Every write renews the lease.
 --
 -- KEYS  1 room   2 inbox   3 due
 -- ARGV  1 room key   2 token   3 lease in ms   4 id of the event taken, or ''
---       5 record or '' to leave it   then for each document:
+--       5 record or '' to leave it   6 how many dispatches begin or cease to count to a limit
+--       7 seconds a limit's set lives   then for each such dispatch:
+--       key of the set, its id, how many there may be, or '' where it ceases   then for each document:
 --       key, JSON, seconds it lives, key of its index, its score there in ms
 -- Answers 'ok', 'done' (this event was taken before: the answer to an earlier call was lost),
---   or 'fenced' (another holds the room, or it is gone; nothing was written).
+--   'fenced' (another holds the room, or it is gone; nothing was written), or, with nothing written,
+--   for each dispatch in turn how many count already, where one that begins would be too many.
 if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then
   return 'fenced'
 end
@@ -17,7 +20,32 @@ local head = redis.call('LINDEX', KEYS[2], 0)
 if ARGV[4] ~= '' and (not head or string.match(head, '^[^\n]*') ~= ARGV[4]) then
   return 'done'
 end
-for i = 6, #ARGV, 5 do
+local documents = 8 + 3 * ARGV[6]
+local counts, seen, over = {}, {}, false
+for i = 8, documents - 1, 3 do
+  local set = ARGV[i]
+  counts[set] = counts[set] or redis.call('SCARD', set)
+  local is_member = redis.call('SISMEMBER', set, ARGV[i + 1]) == 1
+  seen[#seen + 1] = counts[set]
+  if ARGV[i + 2] == '' and is_member then
+    counts[set] = counts[set] - 1
+  elseif ARGV[i + 2] ~= '' and not is_member then
+    counts[set] = counts[set] + 1
+    over = over or counts[set] > tonumber(ARGV[i + 2])
+  end
+end
+if over then
+  return seen
+end
+for i = 8, documents - 1, 3 do
+  if ARGV[i + 2] == '' then
+    redis.call('SREM', ARGV[i], ARGV[i + 1])
+  else
+    redis.call('SADD', ARGV[i], ARGV[i + 1])
+    redis.call('EXPIRE', ARGV[i], ARGV[7])
+  end
+end
+for i = documents, #ARGV, 5 do
   redis.call('SET', ARGV[i], ARGV[i + 1], 'EX', ARGV[i + 2])
   redis.call('ZADD', ARGV[i + 3], ARGV[i + 4], string.match(ARGV[i], '^%w+:[%w-]+:(.*)$'))
   redis.call('ZREMRANGEBYSCORE', ARGV[i + 3], '-inf', now - ARGV[i + 2] * 1000)

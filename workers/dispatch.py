@@ -98,6 +98,12 @@ class Dispatch:
     doubtful: bool = field(default=False, metadata={"inner": True})
     """A worker that lost the room may have called too: look once more when that must be over."""
     agent_sid: str | None = field(default=None, metadata={"inner": True})
+    remembered: bool = field(default=False, metadata={"inner": True})
+    """Whether its claim is kept once it was accepted."""
+    share: str = field(default="", metadata={"inner": True})
+    """What it counts to while it is live, where its rule has a `limit`: see `share_of`."""
+    share_most: int = field(default=0, metadata={"inner": True})
+    """How many may be live there."""
 
     @property
     def live(self) -> bool:
@@ -198,10 +204,10 @@ def planned(
     origin = f"{room_sid}\x00{plan.claim.key}\x00{event.id}"
     return Dispatch(
         id="D" + sha256(origin.encode()).hexdigest()[:20],
-        provider=event.source,
+        provider=plan.provider.value,
         room=event.room_name,
         room_sid=room_sid,
-        rule=plan.claim.owner,
+        rule=plan.rule,
         subject=plan.claim.subject,
         agent=plan.agent,
         deployment=plan.deployment,
@@ -212,11 +218,19 @@ def planned(
         rules_hash=rules_hash,
         created_at=now,
         claim=plan.claim.key,
+        remembered=plan.remembered,
+        share=share_of(plan.rule, plan.share.per) if plan.share is not None else "",
+        share_most=plan.share.active if plan.share is not None else 0,
         event_at=event_at,
         due=now,
         called_at=now if called_by else None,
         called_by=called_by,
     )
+
+
+def share_of(rule: str, per: str) -> str:
+    """The name under which the live dispatches of a rule are counted, by its `limit.per`."""
+    return f"{rule}:{per}"
 
 
 def rfc3339(seconds: float | None) -> str | None:

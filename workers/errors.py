@@ -12,10 +12,15 @@
 
 All are `ProviderError`. `Fenced` is raised when another worker holds the room, `NotYet` when an
 event cannot be decided before a listing that failed: the room waits, and nothing counts against
-the event.
+the event. `OverLimit` is raised when a decision would pass a rule's `limit`: it is decided anew.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ProviderError(Exception):
@@ -44,6 +49,14 @@ class Unclear(ProviderError):
 
 class Fenced(Exception):
     """Another worker holds the room now: drop it, write nothing more."""
+
+
+class OverLimit(Exception):
+    """A rule has as many live dispatches as its `limit` allows. `live` is how many by share."""
+
+    def __init__(self, live: Mapping[str, int]) -> None:
+        super().__init__(", ".join(live))
+        self.live = live
 
 
 class NotYet(Exception):

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rules.event import Event, read_event
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
-from workers.errors import Fenced
-from workers.record import Record
+from workers.errors import Fenced, OverLimit
+from workers.record import Record, counting
 
 if TYPE_CHECKING:
     import asyncio
@@ -190,20 +190,33 @@ class DueQueue:
 
         Raises:
             Fenced: another holds the room; nothing was written.
+            OverLimit: a dispatch that is new in the record would be one too many; nothing was
+                written.
         """
         asked = time.monotonic()
+        counted = counting(hold.record, record) if record is not None else ()
         args: list[str | int] = [
             hold.room_key,
             hold.token,
             int(self._lease * 1000),
             taken,
             record.to_json() if record is not None else "",
+            len(counted),
+            keys.ROOM_SECONDS,
         ]
+        for share, dispatch_id, most in counted:
+            args += [keys.LIMIT + share, dispatch_id, most]
         for document in documents:
             args += document.args()
         answer = await self._runner.call(scripts.COMMIT, self._keys(hold), args)
         if answer == b"fenced":
             raise Fenced(hold.room_key)
+        if isinstance(answer, list):
+            live: dict[str, int] = {}
+            for (share, _, most), count in zip(counted, answer, strict=True):
+                if most:
+                    live.setdefault(share, count)
+            raise OverLimit(live)
         if record is not None:
             hold.record = record
         if taken:

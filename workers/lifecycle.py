@@ -88,7 +88,7 @@ def _next_session(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
     over = [_over(d, now) for d in record.dispatches.values()]
     past = (*record.past, record.session.sid if record.session is not None else "")[-TOMBSTONES:]
     record = _end(record, over, now)
-    return replace(record, past=past, agents={}).with_sweep((), now), over
+    return replace(record, past=past, agents={}, accepted=()).with_sweep((), now), over
 
 
 def _end(record: Record, over: Iterable[Dispatch], now: float) -> Record:

@@ -20,16 +20,20 @@ import structlog
 from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import PARTIAL
+from rules.known import Known
 from workers import history, lifecycle
 from workers.calls import CALLS_EACH, late
-from workers.dispatch import Dispatch, planned
+from workers.dispatch import Dispatch, planned, share_of
 from workers.effects import carry_out
-from workers.errors import NotYet, ProviderError
+from workers.errors import NotYet, OverLimit, ProviderError
 from workers.inbox import event_of, split_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rules.event import Event
     from workers.inbox import Document, Hold
+    from workers.lifecycle import Observed
     from workers.providers.base import Snapshot
     from workers.tools import Tools
 
@@ -85,13 +89,45 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     event_id, body = split_entry(entry)
     hold.poisoned = event_id
     event = event_of(body)
-    ruleset = tools.ruleset
     snapshot = await _listing(hold, tools, event)
     now = tools.queue.now()
     seen = lifecycle.apply(hold.record, event, now, snapshot)
-    decisions = decide(ruleset, seen.event, seen.session, seen.record.live_claims, every_rule=False)
     event_at = seen.event.at if _tells_session(hold, event) else 0.0
-    at_once = last and not late(event_at, now)
+    called_by = hold.token if last and not late(event_at, now) else ""
+    live: dict[str, int] = {}
+    while True:  # once more for each limit that turns out to be reached
+        try:
+            await _decided(
+                hold, tools, seen, live, event_id=event_id, event_at=event_at, called_by=called_by
+            )
+        except OverLimit as reached:
+            live = {**reached.live, **live}
+        else:
+            return
+
+
+async def _decided(
+    hold: Hold,
+    tools: Tools,
+    seen: Observed,
+    live: Mapping[str, int],
+    *,
+    event_id: str,
+    event_at: float,
+    called_by: str,
+) -> None:
+    """Decide an event and commit what follows.
+
+    Raises:
+        OverLimit: it would pass a limit that is not in `live`.
+    """
+    ruleset, now = tools.ruleset, tools.queue.now()
+    known = Known(
+        live=seen.record.live_claims,
+        accepted=frozenset(seen.record.accepted),
+        active=lambda rule, per: live.get(share_of(rule, per), 0),
+    )
+    decisions = decide(ruleset, seen.event, seen.session, known, every_rule=False)
     wanted = [
         planned(
             plan,
@@ -101,14 +137,14 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
             rules_hash=ruleset.hash,
             now=now,
             # Marked as called in the same write that decides it, if the call follows at once.
-            called_by=hold.token if at_once and number < CALLS_EACH else "",
+            called_by=called_by if number < CALLS_EACH else "",
         )
         for number, plan in enumerate(
             plan for d in decisions if d.outcome is Outcome.DISPATCH for plan in d.plans
         )
     ]
     documents: list[Document] = []
-    if ruleset.index.names(event.name):  # else no rule is about such events
+    if ruleset.index.names(seen.event.name):  # else no rule is about such events
         documents = history.event_documents(
             hold,
             event_id,

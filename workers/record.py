@@ -60,6 +60,9 @@ class Record:
     """When to list next because of `agents`."""
     agents_looks: int = 0
     stragglers: tuple[Straggler, ...] = ()
+    accepted: tuple[str, ...] = ()
+    """Claims of this session that LiveKit has accepted a dispatch for, of rules that send one and
+    never another."""
     past: tuple[str, ...] = ()
     """Sids of sessions that are over, oldest first."""
     sweep: tuple[str, ...] = ()
@@ -72,10 +75,10 @@ class Record:
     name anew, so the end of a session does not end this."""
 
     @property
-    def live_claims(self) -> frozenset[str]:
-        """Keys of the claims that live dispatches of this session hold."""
+    def live_claims(self) -> dict[str, str]:
+        """Keys of the claims that live dispatches of this session hold, and their rules."""
         sid = self.session.sid if self.session is not None else None
-        return frozenset(d.claim for d in self.dispatches.values() if d.live and d.room_sid == sid)
+        return {d.claim: d.rule for d in self.dispatches.values() if d.live and d.room_sid == sid}
 
     @property
     def due(self) -> float | None:
@@ -112,7 +115,17 @@ class Record:
         if not more:
             return self
         dispatches = {**self.dispatches, **more}
-        return replace(self, dispatches={i: d for i, d in dispatches.items() if not d.settled})
+        kept = {i: d for i, d in dispatches.items() if not d.settled}
+        sid = self.session.sid if self.session is not None else None
+        accepted = [
+            d.claim
+            for d in more.values()
+            if d.remembered and d.accepted_at is not None and d.room_sid == sid
+        ]
+        if not accepted:
+            return replace(self, dispatches=kept)
+        all_accepted = tuple(dict.fromkeys((*self.accepted, *accepted)))
+        return replace(self, dispatches=kept, accepted=all_accepted)
 
     def with_sweep(self, more: Iterable[str], now: float) -> Record:
         """The record with a sweep begun now, of these ids too."""
@@ -164,6 +177,7 @@ class Record:
                 "agents_due": self.agents_due,
                 "agents_looks": self.agents_looks,
                 "stragglers": self.stragglers,
+                "accepted": self.accepted,
                 "past": self.past,
                 "sweep": self.sweep,
                 "sweep_due": self.sweep_due,
@@ -195,12 +209,26 @@ class Record:
             agents_due=given.get("agents_due", 0.0),
             agents_looks=given.get("agents_looks", 0),
             stragglers=tuple(Straggler(*s) for s in given.get("stragglers", ())),
+            accepted=tuple(given.get("accepted", ())),
             past=tuple(given.get("past", ())),
             sweep=tuple(given.get("sweep", ())),
             sweep_due=given.get("sweep_due", 0.0),
             sweep_since=given.get("sweep_since", 0.0),
             unwanted=tuple(Unwanted.from_json(each) for each in given.get("unwanted", ())),
         )
+
+
+def counting(before: Record, after: Record) -> tuple[tuple[str, str, int | str], ...]:
+    """The dispatches that begin or cease to count to a limit between two records.
+
+    Returns:
+        For each its share, its id, and how many may be live there, or `""` where it ceases.
+    """
+    were = {d.id: d for d in before.dispatches.values() if d.share and d.live}
+    are = {d.id: d for d in after.dispatches.values() if d.share and d.live}
+    cease = ((d.share, d.id, "") for d in were.values() if d.id not in are)
+    begin = ((d.share, d.id, d.share_most) for d in are.values() if d.id not in were)
+    return (*cease, *begin)
 
 
 def _before(room: Fields | None, current: Session) -> bool:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from rules.durations import parse_duration
 from workers.connection import check_redis_url, passwords_in, without_password
-from workers.durations import parse_duration
 from workers.servers import Server, ServerError, find_servers, normal_url, parse_pairs
 
 if TYPE_CHECKING:

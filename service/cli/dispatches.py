@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
+from rules.durations import parse_duration
 from service.cli.commands import Commands, example
 from service.cli.environment import reached_redis
 from service.cli.output import json_option, print_json, print_table, printable
 from workers.dispatch import State
-from workers.durations import parse_duration
 from workers.ledger import Ledger
 from workers.settings import load_settings
 

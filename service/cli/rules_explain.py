@@ -18,7 +18,7 @@ from rules.session import Session, observe
 from service.cli.commands import Failure, example
 from service.cli.events import read_given, read_object, read_text
 from service.cli.output import json_option, print_json, printable
-from service.cli.rules_state import Live, State, read_state
+from service.cli.rules_state import State, read_state
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
@@ -67,16 +67,16 @@ def explain(
     """
     ruleset = _load(source or load_settings().rules)
     happened = _event(event, at)
-    known = State(Session(sid=happened.room_sid), Live(()))
+    known = State(Session(sid=happened.room_sid))
     if state is not None:
         given = read_object(read_text(state), state)
         known = read_state(given, happened.room_sid, state, {rule.id for rule in ruleset.rules})
     if as_json:
-        print_json(explained(ruleset, happened, known.session, known.live))
+        print_json(explained(ruleset, happened, known.session, known.known(ruleset, happened)))
         return
     session, filled = observe(known.session, happened)
     click.echo(_heading(filled))
-    decisions = decide(ruleset, filled, session, known.live)
+    decisions = decide(ruleset, filled, session, known.known(ruleset, filled))
     width = max((len(decision.rule) for decision in decisions), default=0)
     for decision in decisions:
         for line in _story(decision, width):

@@ -5,24 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rules.decision import Provider
 from rules.event import whole_participant, whole_room
+from rules.known import Known
 from rules.session import Session
 from service.cli.commands import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from rules.event import Fields
-
-
-class Live:
-    """Claims that are live, told by their rules' ids: any claim of such a rule is."""
-
-    def __init__(self, rules: Iterable[str]) -> None:
-        self._rules = frozenset(rules)
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key.partition("\x1f")[0] in self._rules
+    from rules.event import Event, Fields
+    from rules.ruleset import Ruleset
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +23,18 @@ class State:
     """A room as it is before the event."""
 
     session: Session
-    live: Live
+    live: frozenset[str] = frozenset()
+    """Ids of rules whose agents are live, whatever for."""
+
+    def known(self, ruleset: Ruleset, event: Event) -> Known:
+        """What there is of dispatches, for this event."""
+        live = {
+            claim.key: rule.id
+            for rule in ruleset.rules
+            if rule.id in self.live
+            for claim, _ in rule.claims(event)
+        }
+        return Known(live=live, providers=frozenset(Provider))
 
 
 def read_state(given: Mapping[str, Any], room_sid: str, where: str, rules: Container[str]) -> State:
@@ -63,7 +67,7 @@ def read_state(given: Mapping[str, Any], room_sid: str, where: str, rules: Conta
         )
     except (ValueError, RecursionError) as error:
         raise Failure(f"{where}: {error}", 2) from None
-    return State(session, Live(live))
+    return State(session, frozenset(live))
 
 
 def _present(people: Iterable[Mapping[str, Any]]) -> dict[str, Fields]:

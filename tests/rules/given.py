@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rules.decide import decide
 from rules.event import read_event
 from rules.files import RuleFile
+from rules.known import Known
 from rules.loader import load_files
 from rules.problems import RuleErrors
 from rules.session import Session, observe
@@ -100,7 +101,7 @@ def decided(
 ) -> tuple[Decision, ...]:
     """What the rules say of an event in a session that was like this before it."""
     after, event = observe(session or Session(sid=event.room_sid), event)
-    return decide(rules, event, after, live)
+    return decide(rules, event, after, Known(live=dict.fromkeys(live, "r")))
 
 
 def one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from rules.explain import explain
+from rules.known import Known
 from rules.session import Session, observe
 from tests.rules.given import joined, one, rule, ruleset
 
@@ -85,8 +86,9 @@ def test_it_knows_the_room_it_is_told_of():
 
 def test_it_knows_what_is_live():
     everybody = rule("")
-    live = [one(everybody, joined()).plans[0].claim.key]
-    assert reason(everybody, joined(), None, live) == "already_dispatched"
+    (plan,) = one(everybody, joined()).plans
+    known = Known(live={plan.claim.key: plan.rule})
+    assert reason(everybody, joined(), None, known) == "already_dispatched"
 
 
 def test_an_event_written_by_hand_needs_no_id():

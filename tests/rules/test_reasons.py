@@ -144,9 +144,9 @@ def test_every_rule_is_answered_in_the_order_of_the_file():
 
 
 def test_rules_of_other_events_can_be_left_out():
-    answers = decide(TWO, joined(), Session("RM_1"), (), every_rule=False)
+    answers = decide(TWO, joined(), Session("RM_1"), every_rule=False)
     assert [each.rule for each in answers] == ["b", "a"]
-    assert decide(TWO, joined(name="job_ended"), Session("RM_1"), (), every_rule=False) == ()
+    assert decide(TWO, joined(name="job_ended"), Session("RM_1"), every_rule=False) == ()
 
 
 def test_a_rule_that_fails_fails_alone():

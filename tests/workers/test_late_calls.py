@@ -262,7 +262,9 @@ def test_a_call_that_was_marked_and_then_slept_through_looks_first(
         rules = RulesInForce(str(house.rules))
         tools = Tools(queue, rules, {server.id: provider}, {server.id: Gate(4)}, 60)
         [hold] = (await queue.claim(most=1)).holds
-        plan = Plan(Claim("greet", "0", Once.ROOM, "support-1"), "greeter", "", "")
+        plan = Plan(
+            claim=Claim("greet", "0", Once.ROOM, "support-1"), rule="greet", agent="greeter"
+        )
         slept = planned(
             plan, event, room_sid=event.room_sid, event_at=event.at - 10, rules_hash="", now=0.0,
             called_by=hold.token,

@@ -43,7 +43,7 @@ def after(*events: Event, record: Record | None = None) -> Record:
 
 def dispatched(record: Record, **fields: object) -> Record:
     claim = Claim("greet", "0", Once.ROOM, "support-1")
-    plan = Plan(claim=claim, agent="greeter", deployment="", metadata="")
+    plan = Plan(claim=claim, rule="greet", agent="greeter")
     made = planned(
         plan, joined("ana", "PA_1"), room_sid="RM_1", event_at=NOW, rules_hash="h", now=NOW
     )

@@ -13,6 +13,7 @@ from livekit import api
 import rules
 from rules.decide import decide
 from rules.event import read_event
+from rules.known import Known
 from rules.loader import load
 from rules.session import Session, observe
 from service.sandbox import (
@@ -61,14 +62,14 @@ def test_the_sample_rules_make_of_the_arrivals_just_what_is_expected():
     with Receiver() as webhooks, running(Sandbox(webhook_urls=[webhooks.url])) as sandbox:
         arrived = play_from_outside(sandbox, ARRIVALS)
         eventually(lambda: len(webhooks.received) == arrived.events)
-    sessions, live, made = {}, set(), set()
+    sessions, live, made = {}, {}, set()
     for received in webhooks.received:
         event = read_event(received.event, project="devkey")
         session = sessions.get(event.room_sid, Session(event.room_sid))
         sessions[event.room_sid], event = observe(session, event)
-        for decision in decide(ruleset, event, sessions[event.room_sid], live):
+        for decision in decide(ruleset, event, sessions[event.room_sid], Known(live=live)):
             for plan in decision.plans:
-                live.add(plan.claim.key)
+                live[plan.claim.key] = plan.rule
                 made.add(Expected(event.room_name, plan.agent, plan.deployment))
     assert made == set(EXPECTED)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from workers.durations import parse_duration
+from rules.durations import parse_duration
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Rules that can never dispatch, because one before them in their group always does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rules.decision import Again
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rules.problems import Report
+    from rules.rule import Rule
+
+
+def warn_of_the_shadowed(rules: Iterable[Rule], report: Report) -> None:
+    """Warn of rules whose every match an earlier rule of their group takes."""
+    before: dict[str, list[Rule]] = {}
+    for rule in rules:
+        if rule.group is None or not rule.enabled:
+            continue
+        earlier = before.setdefault(rule.group, [])
+        taker = next((each for each in earlier if _takes_all(each, rule)), None)
+        if taker is not None:
+            told = f"'{rule.id}' never dispatches: '{taker.id}' before it in the group"
+            report.warning(rule.mark, f"{told} '{rule.group}' takes all that it matches")
+        if _always_dispatches(rule):
+            earlier.append(rule)
+
+
+def _always_dispatches(rule: Rule) -> bool:
+    """Whether nothing but its `on` and `when` can keep a rule from dispatching."""
+    stopped = (rule.shadow, rule.unless, rule.expression, rule.schedule, rule.limit, rule.can_fail)
+    return not any(stopped) and rule.again is Again.WHEN_GONE
+
+
+def _takes_all(earlier: Rule, rule: Rule) -> bool:
+    return (
+        set(rule.on) <= set(earlier.on)
+        and rule.named_kinds <= earlier.named_kinds
+        and _asks_no_more(earlier.asked, rule.asked)
+    )
+
+
+def _asks_no_more(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether all that fulfils the other fulfils this one, as far as it is plain to see."""
+    if one is None or one == other:
+        return True
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
+    if one.keys() & {"any", "not"}:  # further in, asking less there may be asking more here
+        return all(key in other and one[key] == other[key] for key in one)
+    return all(key in other and _asks_no_more(value, other[key]) for key, value in one.items())

@@ -1,0 +1,81 @@
+"""`release`: when an agent is sent away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from rules import document
+from rules.conditions import compile_conditions
+from rules.names import CARRIED_BY, PRESENCE_NAMES
+from rules.problems import nearest, quoted
+
+if TYPE_CHECKING:
+    from rules.compiling import Compiling
+    from rules.conditions import Check
+    from rules.document import Node
+
+
+class Leaving(StrEnum):
+    """Who or what must have gone. The participant and the track are the event's."""
+
+    NEVER = "never"
+    PARTICIPANT_LEFT = "participant_left"
+    LAST_HUMAN_LEFT = "last_human_left"
+    TRACK_UNPUBLISHED = "track_unpublished"
+
+
+_NEEDS: Final = {Leaving.PARTICIPANT_LEFT: "participant", Leaving.TRACK_UNPUBLISHED: "track"}
+"""Parts of the event that a word is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """When to send an agent away, compiled."""
+
+    when: Leaving | None
+    """None where `conditions` say it."""
+    after: float = 0.0
+    """Seconds it must have been so without a break."""
+    conditions: Check | None = None
+    asked: Any = None
+    """The conditions as they are written, as JSON."""
+
+
+NEVER: Final = Release(Leaving.NEVER)
+
+
+def compile_release(node: Node, on: tuple[str, ...], path: str, compiling: Compiling) -> Release:
+    """Compile `release`: a word, or a mapping of `when` and `after`; problems go to the report."""
+    if not isinstance(node, document.Mapping):
+        return Release(_word(node, on, path, compiling))
+    entries = compiling.known_keys(node, ("when", "after"), path)
+    after = 0.0
+    if "after" in entries:
+        after = compiling.duration(entries["after"][1], f"{path}.after") or 0.0
+    if "when" not in entries:
+        compiling.report.error(node.mark, f"'{path}' needs 'when'")
+        return NEVER
+    when = entries["when"][1]
+    if not isinstance(when, document.Mapping):
+        return Release(_word(when, on, f"{path}.when", compiling), after)
+    check = compile_conditions(when, PRESENCE_NAMES, f"{path}.when", compiling)
+    return Release(None, after, check, document.plain(when))
+
+
+def _word(node: Node, on: tuple[str, ...], path: str, compiling: Compiling) -> Leaving:
+    value = node.value if isinstance(node, document.Scalar) else None
+    words = [str(word) for word in Leaving]
+    if not isinstance(value, str) or value not in words:
+        hint = nearest(value, words) if isinstance(value, str) else ""
+        told = f"'{path}' is one of {', '.join(words)}, or conditions on who is present{hint}"
+        compiling.report.error(node.mark, told)
+        return Leaving.NEVER
+    word = Leaving(value)
+    if word in _NEEDS:
+        without = [name for name in on if name not in CARRIED_BY[_NEEDS[word]]]
+        if without:
+            told = f"{quoted(without[0])} has no {_NEEDS[word]} that could go"
+            compiling.report.error(node.mark, f"'{path}: {word}': {told}")
+    return word

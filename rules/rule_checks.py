@@ -1,0 +1,63 @@
+"""What is wrong with a rule as a whole, though each of its parts is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rules import document
+from rules.decision import Once
+from rules.names import CARRIED_BY
+from rules.weights import Sticky
+
+if TYPE_CHECKING:
+    from rules.compiling import Compiling
+    from rules.document import Entries, Node
+    from rules.expression import Expression
+    from rules.problems import Mark, Report
+
+
+def need_participants(on: tuple[str, ...], once: Once, entries: Entries, report: Report) -> None:
+    """Refuse what needs a participant on events that have none."""
+    without = [name for name in on if name not in CARRIED_BY["participant"]]
+    if not without:
+        return
+    names = " and ".join(f"'{name}'" for name in without)
+    if once is Once.PARTICIPANT:
+        report.error(entries["once"][1].mark, f"'once: participant': {names} has no participant")
+    dispatch = entries["dispatch"][1] if "dispatch" in entries else None
+    for item in dispatch.items if isinstance(dispatch, document.Sequence) else [dispatch]:
+        if not isinstance(item, document.Mapping):
+            continue
+        sticky = _below(item.entries.get("deployment"), "sticky")
+        if sticky is not None and getattr(sticky[1], "value", None) == Sticky.PARTICIPANT:
+            report.error(sticky[1].mark, f"'sticky: participant': {names} has no participant")
+
+
+def _of_absence(entry: tuple[Mark, Node]) -> bool:
+    exists = _below(entry, "exists")
+    return (exists is not None and getattr(exists[1], "value", None) is False) or bool(
+        _below(entry, "not")
+    )
+
+
+def _below(entry: tuple[Mark, Node] | None, key: str) -> tuple[Mark, Node] | None:
+    node = entry[1] if entry is not None else None
+    return node.entries.get(key) if isinstance(node, document.Mapping) else None
+
+
+def warn_of_the_impossible(
+    on: tuple[str, ...], entries: Entries, compiling: Compiling, expression: Expression | None
+) -> None:
+    """Warn of what a rule reads and none of its events carries."""
+    names = ", ".join(on)
+    for part, carriers in CARRIED_BY.items():
+        if carriers.intersection(on):
+            continue
+        for template, node in compiling.templates:
+            if part in template.names:
+                compiling.report.warning(node.mark, f"'{part}' is never there on {names}")
+        if expression is not None and part in expression.names:
+            compiling.report.warning(entries["if"][1].mark, f"'{part}' is never there on {names}")
+        asked = _below(entries.get("when"), part)
+        if asked is not None and not _of_absence(asked):
+            compiling.report.warning(asked[0], f"'{part}' is never there on {names}")
