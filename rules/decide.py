@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules.decision import Again, Decision, Outcome, Reason
+from rules.delay import unmet
 from rules.dispatch import DispatchError
 from rules.event import EventName
 from rules.known import NOTHING, Known
@@ -107,20 +108,13 @@ class _Deciding:
         return None
 
     def _not_matched(self, rule: Rule) -> Decision | None:
-        if rule.when is not None:
-            failure = rule.when(self._facts)
-            if failure is not None:
-                return _skip(rule, Reason.CONDITION, failure.at, failure.detail)
-        if rule.unless is not None and rule.unless(self._facts) is None:
-            return _skip(rule, Reason.UNLESS, "unless", "all of it holds")
-        if rule.expression is not None:
-            refusal = rule.expression.refusal(self._facts)
-            if refusal is not None:
-                return _skip(rule, Reason.EXPRESSION, "if", refusal)
+        refusal = unmet(rule, self._facts)
+        if refusal is not None:
+            return _skip(rule, *refusal)
         if rule.schedule is not None:
-            refusal = rule.schedule.refusal(self._event.at)
-            if refusal is not None:
-                return _skip(rule, Reason.SCHEDULE, "schedule", refusal)
+            outside = rule.schedule.refusal(self._event.at)
+            if outside is not None:
+                return _skip(rule, Reason.SCHEDULE, "schedule", outside)
         if self._refusal is not None:
             reason, detail = self._refusal
             return _skip(rule, reason, None, detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rules.release import NEVER, Release
 
@@ -147,6 +147,14 @@ class Plan(Rung):
     fallback: tuple[Rung, ...] = ()
     """Asked for one after the other, each where the one before did not come."""
     release: Release = NEVER
+
+
+class Refusal(NamedTuple):
+    """What stops a rule: the reason, the path in the rule, and in words."""
+
+    reason: Reason
+    at: str | None
+    detail: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,9 @@ class Event:
 
 _PARTS: Final = ("room", "participant", "track", "egress_info", "ingress_info")
 
+LEAVING: Final = frozenset({EventName.PARTICIPANT_LEFT, EventName.PARTICIPANT_CONNECTION_ABORTED})
+"""Events that tell of a participant who is gone."""
+
 PARTIAL: Final = frozenset({EventName.TRACK_PUBLISHED, EventName.TRACK_UNPUBLISHED})
 """Events whose `room` and `participant` are names and sids only."""
 

@@ -10,6 +10,8 @@ from rules.known import NOTHING, Known
 from rules.session import Session, observe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rules.decision import Decision, Plan
     from rules.event import Event
     from rules.ruleset import Ruleset
@@ -32,7 +34,11 @@ def explain(
     if not event.id:
         event = replace(event, id="explained")
     session, event = observe(session or Session(sid=event.room_sid), event)
-    decisions = decide(ruleset, event, session, known)
+    return explained(event, decide(ruleset, event, session, known))
+
+
+def explained(event: Event, decisions: Sequence[Decision]) -> dict[str, Any]:
+    """An event's decisions as `rules explain --json` prints them."""
     return {
         "event": event.name,
         "room": event.room_name,

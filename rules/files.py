@@ -37,6 +37,19 @@ def rule_files(source: str | Path, report: Report) -> tuple[RuleFile, ...]:
     return tuple(file for file in files if file is not None)
 
 
+def read_test_files(source: str, report: Report) -> tuple[RuleFile, ...]:
+    """The rule tests of a file, a folder and all below it, or a glob; the report tells problems."""
+    path = Path(source)
+    if path.is_dir():
+        found = sorted(child for child in path.rglob("*") if child.name.endswith(_TEST_ENDINGS))
+    elif path.exists() or not has_magic(source):
+        found = [path]
+    else:
+        found = sorted(Path(name) for name in glob(source, recursive=True))  # noqa: PTH207 - as below
+    files = (_read(each, report) for each in found)
+    return tuple(file for file in files if file is not None)
+
+
 def content_hash(files: Iterable[RuleFile]) -> str:
     """SHA-256 over the texts in their order: the same wherever and however named they lie."""
     whole = sha256()

@@ -33,9 +33,18 @@ def load(source: str | Path) -> Ruleset:
     Raises:
         RuleErrors: they do not load; it holds every error of every file.
     """
+    return load_all([str(source)])
+
+
+def load_all(sources: Iterable[str]) -> Ruleset:
+    """Read rules from several files, folders or globs: together they are one set.
+
+    Raises:
+        RuleErrors: they do not load; it holds every error of every file.
+    """
     report = Report()
-    files = rule_files(source, report)
-    return _compile(files, report)
+    files = {file.path: file for source in sources for file in rule_files(source, report)}
+    return _compile(tuple(files.values()), report)
 
 
 def load_files(files: Iterable[RuleFile]) -> Ruleset:

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules import document
 from rules.conditions import compile_conditions
+from rules.event import LEAVING, EventName, is_human
 from rules.names import CARRIED_BY, PRESENCE_NAMES
 from rules.problems import nearest, quoted
+from rules.scope import Facts
 
 if TYPE_CHECKING:
     from rules.compiling import Compiling
     from rules.conditions import Check
     from rules.document import Node
+    from rules.event import Event
+    from rules.session import Session
 
 
 class Leaving(StrEnum):
@@ -42,8 +46,41 @@ class Release:
     asked: Any = None
     """The conditions as they are written, as JSON."""
 
+    def holds(self, origin: Event, event: Event, session: Session, *, already: bool) -> bool:
+        """Whether it is so after an event that the agent is to be sent away.
+
+        Args:
+            origin: the event that called the agent.
+            event: what has happened now.
+            session: who is there after it.
+            already: whether it was so before.
+        """
+        match self.when:
+            case Leaving.NEVER:
+                return False
+            case Leaving.PARTICIPANT_LEFT:
+                return not session.present(str((origin.participant or {}).get("identity")))
+            case Leaving.LAST_HUMAN_LEFT:
+                return not session.humans and (already or _is_leaving_of_human(event))
+            case Leaving.TRACK_UNPUBLISHED:
+                return already or _ends_track_of(origin, event)
+            case None:
+                facts = Facts(event, session)
+                return self.conditions is not None and self.conditions(facts) is None
+
 
 NEVER: Final = Release(Leaving.NEVER)
+
+
+def _is_leaving_of_human(event: Event) -> bool:
+    participant = event.participant
+    return event.name in LEAVING and participant is not None and is_human(participant)
+
+
+def _ends_track_of(origin: Event, event: Event) -> bool:
+    sid = (event.track or {}).get("sid")
+    ends = event.name == EventName.TRACK_UNPUBLISHED
+    return ends and bool(sid) and sid == (origin.track or {}).get("sid")
 
 
 def compile_release(node: Node, on: tuple[str, ...], path: str, compiling: Compiling) -> Release:

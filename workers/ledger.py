@@ -48,6 +48,15 @@ class Ledger:
         found = self._newest(keys.EVENTS, keys.EVENT)
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
+    def events_since(self, at: float) -> list[dict[str, Any]]:
+        """The events decided since a time in Unix seconds, oldest first."""
+        ids = cast("list[bytes]", self._redis.zrange(keys.EVENTS, at * 1000, "+inf", byscore=True))
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), _PAGE):
+            page = [keys.EVENT + i.decode() for i in ids[start : start + _PAGE]]
+            found += [json.loads(text) for text in self._redis.mget(page) if text is not None]
+        return found
+
     def _newest(self, index: str, prefix: str) -> Iterator[dict[str, Any]]:
         start = 0
         while True:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.decision import Reason
-from rules.event import PARTIAL, Event, EventName
+from rules.event import LEAVING, PARTIAL, Event, EventName
 from rules.session import Session, agent_name, observe
 from workers.dispatch import Dispatch, State, Step
 from workers.record import TOMBSTONES, Record, SeenAgent
@@ -140,7 +140,7 @@ def _agent(
             seen = replace(seen, left_at=event.at, left_because="unknown_reason")
         agents = {**record.agents, sid: seen}
         return replace(record, agents=agents, agents_due=0.0, agents_looks=0), again
-    if event.name not in (EventName.PARTICIPANT_LEFT, EventName.PARTICIPANT_CONNECTION_ABORTED):
+    if event.name not in LEAVING:
         return record, []
     because = str(participant.get("disconnect_reason", "UNKNOWN_REASON")).lower()
     if sid in record.agents:

@@ -11,8 +11,10 @@ from service.cli.commands import Commands
     cls=Commands,
     commands_at={
         "check": "service.cli.rules_check:check",
+        "test": "service.cli.rules_test:run",
         "explain": "service.cli.rules_explain:explain",
+        "diff": "service.cli.rules_diff:compare",
     },
 )
 def rules() -> None:
-    """Check rule files, and explain what they decide."""
+    """Check and test rule files, and explain what they decide."""

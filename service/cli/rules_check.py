@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rules.files import rule_files
-from rules.loader import load_files
-from rules.problems import Report, RuleErrors
+from rules.loader import load_all
+from rules.problems import RuleErrors
 from service.cli.commands import example
 from service.cli.output import json_option, print_json
 from workers.settings import load_settings
@@ -54,14 +53,10 @@ def check(*, paths: tuple[str, ...], as_json: bool) -> None:
 
 
 def _load(paths: Sequence[str]) -> tuple[Ruleset | None, Sequence[Problem]]:
-    report = Report()
-    files = {file.path: file for path in paths for file in rule_files(path, report)}
     try:
-        ruleset = load_files(files.values())
+        ruleset = load_all(paths)
     except RuleErrors as errors:
-        return None, [*report.problems, *errors.problems]
-    if report.failed:
-        return None, [*report.problems, *ruleset.warnings]
+        return None, errors.problems
     return ruleset, ruleset.warnings
 
 

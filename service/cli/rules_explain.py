@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rules.decide import decide
 from rules.decision import Outcome, Reason
 from rules.event import Event, EventName, read_event
-from rules.explain import explain as explained
+from rules.explain import explained
 from rules.loader import load
 from rules.problems import RuleErrors, nearest, quoted
-from rules.session import Session, observe
+from rules.replay import Replay
+from rules.storyline import Storyline
 from service.cli.commands import Failure, example
 from service.cli.events import read_given, read_object, read_text
 from service.cli.output import json_option, print_json, printable
-from service.cli.rules_state import State, read_state
+from service.cli.rules_state import read_state
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
     from rules.decision import Decision, Plan
     from rules.ruleset import Ruleset
 
+_LINES: Final = (".jsonl", ".ndjson")
 _MARKS: Final = {
     Outcome.DISPATCH: click.style("✓", fg="green"),
     Outcome.SHADOW: click.style("◦", fg="cyan"),
@@ -37,7 +38,10 @@ _WORDS: Final = {
     Reason.LOOP_GUARD: "loop guard",
     Reason.CONDITION: "",
     Reason.UNLESS: "its `unless` holds",
+    Reason.EXPRESSION: "",
     Reason.SCHEDULE: "",
+    Reason.GROUP: "",
+    Reason.LIMIT: "its limit is reached",
     Reason.ALREADY_DISPATCHED: "already dispatched",
     Reason.ROOM_ENDED: "room ended",
     Reason.PARTICIPANT_GONE: "participant gone",
@@ -60,27 +64,34 @@ def explain(
 ) -> None:
     """Explain what the rules make of one event.
 
-    EVENT is a JSON file, `-`, or the JSON itself.
+    EVENT is a JSON file, `-`, or the JSON itself; or a file of JSON lines, whose events are played
+    one after the other, each with what came before it.
 
     The state is {"room": {…}, "participants": [{…}], "live": ["rule-id"]}: who is there already,
     and which rules have a live dispatch.
     """
     ruleset = _load(source or load_settings().rules)
-    happened = _event(event, at)
-    known = State(Session(sid=happened.room_sid))
+    events = _events(event, at)
+    replay = Replay(ruleset)
+    known = None
     if state is not None:
         given = read_object(read_text(state), state)
-        known = read_state(given, happened.room_sid, state, {rule.id for rule in ruleset.rules})
+        first = read_state(given, events[0].room_sid, state, {rule.id for rule in ruleset.rules})
+        replay.knows(events[0].room_name, first.session)
+        known = first.known(ruleset, events[0])
+    played = [replay.play(each, known if n == 0 else None) for n, each in enumerate(events)]
     if as_json:
-        print_json(explained(ruleset, happened, known.session, known.known(ruleset, happened)))
+        told = [explained(each.event, each.decisions) for each in played]
+        print_json(told[0] if len(told) == 1 else {"events": told})
         return
-    session, filled = observe(known.session, happened)
-    click.echo(_heading(filled))
-    decisions = decide(ruleset, filled, session, known.known(ruleset, filled))
-    width = max((len(decision.rule) for decision in decisions), default=0)
-    for decision in decisions:
-        for line in _story(decision, width):
-            click.echo(line)
+    for number, each in enumerate(played):
+        if number:
+            click.echo()
+        click.echo(_heading(each.event))
+        width = max((len(decision.rule) for decision in each.decisions), default=0)
+        for decision in each.decisions:
+            for line in _story(decision, width):
+                click.echo(line)
 
 
 def _load(source: str) -> Ruleset:
@@ -90,6 +101,24 @@ def _load(source: str) -> Ruleset:
         for problem in errors.problems:
             click.echo(problem, err=True)
         raise Failure(f"the rules at {source} do not load") from None
+
+
+def _events(argument: str, at: str | None) -> list[Event]:
+    if argument.endswith(_LINES):
+        return _recorded(argument, at)
+    return [_event(argument, at)]
+
+
+def _recorded(path: str, at: str | None) -> list[Event]:
+    if at is not None:
+        raise Failure("--at is for one event: those of a file tell when they were", 2)
+    try:
+        events = list(Storyline(datetime.now(UTC).timestamp()).recorded(read_text(path)))
+    except ValueError as error:
+        raise Failure(f"{path}: {error}", 2) from None
+    if not events:
+        raise Failure(f"{path}: no events", 2)
+    return events
 
 
 def _event(argument: str, at: str | None) -> Event:
@@ -149,11 +178,22 @@ def _story(decision: Decision, width: int) -> list[str]:
 
 def _plan(plan: Plan) -> list[str]:
     where = f"deployment {plan.deployment}" if plan.deployment else "production"
-    lines = [f"dispatch {click.style(printable(plan.agent), fg='green')} in {where}"]
-    more: dict[str, Any] = {"metadata": plan.metadata}
+    waits = f", after {_seconds(plan.after)} if it is still wanted" if plan.after else ""
+    lines = [f"dispatch {click.style(printable(plan.agent), fg='green')} in {where}{waits}"]
+    more: dict[str, Any] = {"metadata": plan.metadata, "version": plan.version}
     more |= {f"attribute {key}": value for key, value in plan.attributes.items()}
     lines += [f"{key}: {printable(value)}" for key, value in more.items() if value]
+    within = plan.join_within
+    for rung in plan.fallback:
+        where = f"deployment {rung.deployment}" if rung.deployment else "production"
+        late = f" within {_seconds(within)}" if within is not None else ""
+        lines.append(f"if it does not come{late}: {printable(rung.agent)} in {where}")
+        within = rung.join_within
     return lines
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:g} s"
 
 
 def _why(decision: Decision) -> list[str]:

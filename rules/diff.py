@@ -1,0 +1,118 @@
+"""What other rules would have made of the same events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rules.decision import Provider, RestartPolicy
+from rules.replay import Replay, Sent
+from rules.rule_test_run import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from rules.decision import Decision
+    from rules.event import Event
+    from rules.ruleset import Ruleset
+
+_Key = tuple[int, str, str]
+
+
+class Change(StrEnum):
+    """How a dispatch differs."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One dispatch that would have been otherwise."""
+
+    change: Change
+    rule: str
+    event: Event
+    old: Mapping[str, Any] | None
+    new: Mapping[str, Any] | None
+    because: str | None = None
+    """Where one of the rulesets sends nothing: what that rule came to there."""
+
+
+def diff(old: Ruleset, new: Ruleset, events: Iterable[Event]) -> list[Difference]:
+    """Play events through two rulesets.
+
+    Returns:
+        The dispatches that differ, in the order of their events: by the event that called them, the
+        rule, and the position in a list of dispatches.
+    """
+    events = list(events)
+    before, after = _Played(old, events), _Played(new, events)
+    keys = dict.fromkeys((*before.sent, *after.sent))
+    differences = (_difference(key, before, after) for key in sorted(keys))
+    return [each for each in differences if each is not None]
+
+
+class _Played:
+    def __init__(self, ruleset: Ruleset, events: Iterable[Event]) -> None:
+        replay = Replay(ruleset)
+        self._decisions: list[dict[str, Decision]] = []
+        for event in events:
+            played = replay.play(event)
+            self._decisions.append({decision.rule: decision for decision in played.decisions})
+        replay.run_out()
+        self.sent: dict[_Key, Sent] = {
+            (each.number, each.plan.rule, each.plan.claim.position): each
+            for each in replay.sent
+            if each.was_sent
+        }
+        self._waited = {
+            (each.number, each.plan.rule): each.refusal
+            for each in replay.sent
+            if each.refusal is not None
+        }
+
+    def why_not(self, number: int, rule: str) -> str:
+        """What a rule came to on an event after which it sent nothing."""
+        refusal = self._waited.get((number, rule))
+        if refusal is not None:
+            parts = (refusal.reason.value, refusal.at, refusal.detail)
+        elif (decision := self._decisions[number].get(rule)) is not None:
+            parts = (decision.reason.value, decision.at, decision.detail)
+        else:
+            return "there is no such rule"
+        return ": ".join(part for part in parts if part)
+
+
+def _difference(key: _Key, before: _Played, after: _Played) -> Difference | None:
+    number, rule, _ = key
+    old, new = before.sent.get(key), after.sent.get(key)
+    if old is None and new is not None:
+        because = before.why_not(number, rule)
+        return Difference(Change.ADDED, rule, new.event, None, _told(new), because)
+    if new is None and old is not None:
+        because = after.why_not(number, rule)
+        return Difference(Change.REMOVED, rule, old.event, _told(old), None, because)
+    if old is None or new is None or _told(old) == _told(new):
+        return None
+    return Difference(Change.CHANGED, rule, old.event, _told(old), _told(new))
+
+
+def _told(sent: Sent) -> dict[str, Any]:
+    plan = sent.plan
+    more = {
+        "restart_policy": _unless(plan.restart_policy, RestartPolicy.ON_FAILURE),
+        "provider": _unless(plan.provider, Provider.LIVEKIT),
+        "version": plan.version,
+        "after": plan.after,
+        "join_within": plan.join_within,
+        "fallback": [[f.provider.value, f.agent, f.deployment, f.metadata] for f in plan.fallback],
+    }
+    return told(sent) | {key: value for key, value in more.items() if value}
+
+
+def _unless(word: StrEnum, usual: StrEnum) -> str:
+    return "" if word is usual else word.value

@@ -1,0 +1,216 @@
+"""Runs rule tests, and tells how what came differs from what was expected."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rules.metadata import json_object
+from rules.problems import quoted
+from rules.replay import Fate, Replay, Sent
+from rules.storyline import read_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rules.decision import Decision
+    from rules.rule_tests import RuleTest
+    from rules.ruleset import Ruleset
+
+_WORD: Final = re.compile(r"[A-Za-z_][\w.*/-]*( [\w.*/-]+)*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a test; it passed if nothing differs."""
+
+    test: RuleTest
+    differences: tuple[str, ...] = ()
+    """Lines: `-` before what was expected, `+` before what came, indented below why."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all came as expected."""
+        return not self.differences
+
+
+def run_test(ruleset: Ruleset, test: RuleTest) -> Result:
+    """Run one test."""
+    replay = Replay(ruleset)
+    last: dict[str, Decision] = {}
+    for event in test.events:
+        for decision in replay.play(event).decisions:
+            last[decision.rule] = decision
+    replay.run_out()
+    came = [sent for sent in replay.sent if sent.was_sent]
+    missing, surplus = _unmatched(test.expect, came)
+    lines: list[str] = []
+    for expected in missing:
+        nearest = _nearest(expected, surplus)
+        if nearest is None:
+            lines += [f"- {_shown(expected)}", *_why_not(expected, last, replay.sent)]
+            continue
+        surplus.remove(nearest)
+        lines += _compared(expected, nearest)
+    lines += [f"+ {_shown(told(sent))}" for sent in surplus]
+    lines += _reasons(test, ruleset, last, replay.sent)
+    return Result(test, tuple(lines))
+
+
+def told(sent: Sent) -> dict[str, Any]:
+    """A dispatch as tests and differences tell it; what is empty is left out."""
+    plan = sent.plan
+    every = {
+        "rule": plan.rule,
+        "room": sent.event.room_name,
+        "agent": plan.agent,
+        "deployment": plan.deployment,
+        "metadata": _readable(plan.metadata),
+        "attributes": dict(plan.attributes),
+    }
+    return {key: value for key, value in every.items() if value}
+
+
+def _unmatched(
+    expect: Sequence[Mapping[str, Any]], came: Sequence[Sent]
+) -> tuple[list[Mapping[str, Any]], list[Sent]]:
+    """What is left over when as many as possible are paired: each with one that it fits."""
+    fits = [[n for n, sent in enumerate(came) if not _differing(wanted, sent)] for wanted in expect]
+    taken: dict[int, int] = {}
+
+    def pair(wanted: int, tried: set[int]) -> bool:
+        for n in fits[wanted]:
+            if n in tried:
+                continue
+            tried.add(n)
+            if n not in taken or pair(taken[n], tried):
+                taken[n] = wanted
+                return True
+        return False
+
+    missing = [expect[wanted] for wanted in range(len(expect)) if not pair(wanted, set())]
+    return missing, [sent for n, sent in enumerate(came) if n not in taken]
+
+
+def _differing(expected: Mapping[str, Any], sent: Sent) -> dict[str, tuple[Any, Any]]:
+    """What was expected and what came, where they differ."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key, wanted in expected.items():
+        value = _field(sent, key)
+        if key == "metadata" and not isinstance(wanted, str):
+            value = json.loads(value) if _is_json(value) else value
+        if not _holds(key, wanted, value):
+            found[key] = (wanted, value)
+    return found
+
+
+def _holds(key: str, wanted: Any, value: Any) -> bool:  # noqa: ANN401 - any JSON
+    if key == "at":
+        return bool(abs(read_time(wanted) - value) < 0.001)  # noqa: PLR2004 - a millisecond
+    return _contains(wanted, value)
+
+
+def _contains(wanted: Any, value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether a value is what is wanted; of mappings, whether it has that at least."""
+    if isinstance(wanted, dict) and isinstance(value, dict):
+        return all(key in value and _contains(item, value[key]) for key, item in wanted.items())
+    if isinstance(wanted, bool) or isinstance(value, bool):
+        return wanted is value
+    return bool(wanted == value)
+
+
+def _field(sent: Sent, key: str) -> Any:  # noqa: ANN401 - any JSON
+    match key:
+        case "room":
+            return sent.event.room_name
+        case "subject":
+            return sent.plan.claim.subject
+        case "at":
+            return sent.at
+        case "attributes":
+            return dict(sent.plan.attributes)
+        case _:
+            value = getattr(sent.plan, key)
+            return value.value if hasattr(value, "value") else value
+
+
+def _nearest(expected: Mapping[str, Any], surplus: Sequence[Sent]) -> Sent | None:
+    """The dispatch that was most likely meant: of the same rule, or else of the same agent."""
+    alike = [
+        sent
+        for sent in surplus
+        if expected.get("rule", sent.plan.rule) == sent.plan.rule
+        or expected.get("agent") == sent.plan.agent
+    ]
+    return min(alike, key=lambda sent: len(_differing(expected, sent)), default=None)
+
+
+def _compared(expected: Mapping[str, Any], sent: Sent) -> list[str]:
+    differing = _differing(expected, sent)
+    about = {"rule": sent.plan.rule, "agent": sent.plan.agent}
+    same = {key: value for key, value in about.items() if key not in differing}
+    lines = [f"  {_shown(same)}"] if same else []
+    for key, (wanted, value) in differing.items():
+        lines += [f"- {key}: {_shown(wanted)}", f"+ {key}: {_shown(value)}"]
+    return lines
+
+
+def _why_not(
+    expected: Mapping[str, Any], last: Mapping[str, Decision], sent: Sequence[Sent]
+) -> list[str]:
+    rule = expected.get("rule")
+    if rule is None:
+        return []
+    decision = last.get(str(rule))
+    if decision is None:
+        return [f"    there is no rule {quoted(rule)}"]
+    reason, at, detail = _reason(decision, sent)
+    return [f"    {': '.join(filter(None, (reason, at, detail)))}"]
+
+
+def _reason(decision: Decision, sent: Sequence[Sent]) -> tuple[str, str | None, str | None]:
+    """What a rule came to at last: of its decision, or of a dispatch that waited in vain."""
+    waited = next((s for s in reversed(sent) if s.plan.rule == decision.rule), None)
+    if waited is not None and waited.fate is Fate.NOT_SENT and waited.refusal is not None:
+        return waited.refusal.reason.value, waited.refusal.at, waited.refusal.detail
+    return decision.reason.value, decision.at, decision.detail
+
+
+def _reasons(
+    test: RuleTest, ruleset: Ruleset, last: Mapping[str, Decision], sent: Sequence[Sent]
+) -> list[str]:
+    lines: list[str] = []
+    known = {rule.id for rule in ruleset.rules}
+    for rule, wanted in test.reasons.items():
+        if rule not in known:
+            lines.append(f"    there is no rule {quoted(rule)}")
+        elif rule in last:
+            reason, at, detail = _reason(last[rule], sent)
+            if reason != wanted:
+                lines += [f"- {rule}: {wanted}", f"+ {rule}: {reason}"]
+                lines += [f"    {': '.join(filter(None, (at, detail)))}"] if at or detail else []
+    return lines
+
+
+def _readable(metadata: str) -> Any:  # noqa: ANN401 - any JSON
+    return json_object(metadata) or metadata
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """A value as it is written in a test."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    is_word = isinstance(value, str) and _WORD.match(value) and value not in ("true", "false")
+    return value if is_word else json.dumps(value, ensure_ascii=False)
