@@ -94,7 +94,6 @@ class Replay:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
-        self._rules = {rule.id: rule for rule in ruleset.rules}
         self._rooms: dict[str, _Room] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._timers: list[tuple[float, int, _Room, Sent]] = []
@@ -167,7 +166,9 @@ class Replay:
         )
 
     def _send(self, room: _Room | None, plan: Plan, event: Event) -> None:
-        rule = self._rules[plan.rule]
+        rule = self._ruleset.rule(plan.rule)
+        if rule is None:
+            raise AssertionError(plan.rule)
         sent = Sent(plan, rule, event, self._number, event.at + plan.after, Fate.SCHEDULED)
         self.sent.append(sent)
         if room is None:  # nothing is sent into a session that is over

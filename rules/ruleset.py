@@ -30,5 +30,12 @@ class Ruleset:
     index: Index = field(init=False, repr=False, compare=False)
     """Which of them an event can concern."""
 
+    _by_id: Mapping[str, Rule] = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", Index(self.rules))
+        object.__setattr__(self, "_by_id", {rule.id: rule for rule in self.rules})
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """A rule by its id."""
+        return self._by_id.get(rule_id)

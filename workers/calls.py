@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LATE_SECONDS: Final = 3.0
 """An event older than this may be of a room that has ended since: look before calling."""
+_NO_CALL: Final = frozenset({Step.NOTHING, Step.WAIT})
 CALLS_EACH: Final = 16
 """Calls one room may have in flight."""
 
@@ -98,9 +99,7 @@ async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
 
 def _due(hold: Hold, now: float) -> list[Dispatch]:
     """All that is due, in the order of calls: one room may ask a server `CALLS_EACH` at once."""
-    due = [
-        d for d in hold.record.dispatches.values() if d.step is not Step.NOTHING and d.due <= now
-    ]
+    due = [d for d in hold.record.dispatches.values() if d.step not in _NO_CALL and d.due <= now]
     # What is marked as called must be called under this lease, or be settled under the next.
     return sorted(due, key=lambda d: d.called_at is None)
 
@@ -159,5 +158,5 @@ async def _step(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
             return await settle.look_again(dispatch, hold, tools)
         case Step.FIND_AGENT:
             return await agents.find(dispatch, hold, tools)
-        case Step.NOTHING:
+        case Step.NOTHING | Step.WAIT:
             return Stepped(dispatch)

@@ -27,8 +27,10 @@ LOOK_AGAIN_SECONDS: Final = 6.0
 
 
 class State(StrEnum):
-    """Where a dispatch stands. `requested` to `active` are live: they hold their claim."""
+    """Where a dispatch stands. `scheduled` to `active` are live: they hold their claim."""
 
+    SCHEDULED = "scheduled"
+    """Decided; it waits for its rule's `after`."""
     REQUESTED = "requested"
     """Decided; LiveKit has not accepted it yet."""
     PENDING = "pending"
@@ -37,14 +39,18 @@ class State(StrEnum):
     """Its agent is in the room."""
     ENDED = "ended"
     FAILED = "failed"
+    RELEASED = "released"
+    """It was not wanted any more."""
 
 
-LIVE: Final = frozenset({State.REQUESTED, State.PENDING, State.ACTIVE})
+LIVE: Final = frozenset({State.SCHEDULED, State.REQUESTED, State.PENDING, State.ACTIVE})
 
 
 class Step(StrEnum):
     """What is to be done next for a dispatch, once it is `due`."""
 
+    WAIT = "wait"
+    """When it is due, look whether it is still wanted."""
     CREATE = "create"
     SETTLE = "settle"
     """A call's outcome is unclear: look whether it was done."""
@@ -98,6 +104,8 @@ class Dispatch:
     doubtful: bool = field(default=False, metadata={"inner": True})
     """A worker that lost the room may have called too: look once more when that must be over."""
     agent_sid: str | None = field(default=None, metadata={"inner": True})
+    origin: Mapping[str, Any] = field(default_factory=dict, metadata={"inner": True})
+    """The event it came from as the rules saw it, while it waits."""
     remembered: bool = field(default=False, metadata={"inner": True})
     """Whether its claim is kept once it was accepted."""
     share: str = field(default="", metadata={"inner": True})
@@ -154,13 +162,16 @@ class Dispatch:
         """It is over. A second look that is owed stays owed: a double would outlive it."""
         owed = self.step is Step.LOOK_AGAIN or self.doubtful
         step = Step.LOOK_AGAIN if owed else Step.NOTHING
-        return replace(self, state=state, reason=reason, ended_at=now, step=step, called_at=None)
+        return replace(
+            self, state=state, reason=reason, ended_at=now, step=step, called_at=None, origin={}
+        )
 
     def dropped(self, reason: str, now: float) -> Dispatch:
         """Its session is over: it is too, if it was not yet, and nothing is owed any more."""
         if not self.live:
             return replace(self, step=Step.NOTHING)
-        state = State.ENDED if self.state is State.ACTIVE else State.FAILED
+        states = {State.ACTIVE: State.ENDED, State.SCHEDULED: State.RELEASED}
+        state = states.get(self.state, State.FAILED)
         return replace(self.ended(state, reason, now), step=Step.NOTHING)
 
     def to_json(self) -> dict[str, Any]:
@@ -201,9 +212,10 @@ def planned(
     Its id follows from the claim and the event, so that an event decided anew after a lost answer
     makes the same dispatch and not a second one.
     """
-    origin = f"{room_sid}\x00{plan.claim.key}\x00{event.id}"
+    named = f"{room_sid}\x00{plan.claim.key}\x00{event.id}"
+    waits = plan.after > 0
     return Dispatch(
-        id="D" + sha256(origin.encode()).hexdigest()[:20],
+        id="D" + sha256(named.encode()).hexdigest()[:20],
         provider=plan.provider.value,
         room=event.room_name,
         room_sid=room_sid,
@@ -222,9 +234,12 @@ def planned(
         share=share_of(plan.rule, plan.share.per) if plan.share is not None else "",
         share_most=plan.share.active if plan.share is not None else 0,
         event_at=event_at,
-        due=now,
-        called_at=now if called_by else None,
-        called_by=called_by,
+        state=State.SCHEDULED if waits else State.REQUESTED,
+        step=Step.WAIT if waits else Step.CREATE,
+        origin=event.to_json() if waits else {},
+        due=now + plan.after,
+        called_at=now if called_by and not waits else None,
+        called_by=called_by if not waits else "",
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from workers import agents, removal, settle, strays
 from workers.calls import make_calls, unmark
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
+from workers.scheduled import end_waits
 from workers.writing import write_record
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ async def carry_out(hold: Hold, tools: Tools) -> None:
     due, now = hold.record.due, tools.queue.now()
     if due is None or due > now or (hold.more and now - due < MORE_SECONDS):
         return
+    await end_waits(hold, tools)
     gate = tools.gates.get(hold.server_id)
     if gate is None:
         await _no_such_server(hold, tools)

@@ -44,6 +44,10 @@ def tell(dispatch: Dispatch) -> None:
             log.info("agent_joined", identity=dispatch.agent_identity, **about)
         case State.ENDED:
             log.info("dispatch_ended", reason=dispatch.reason, **about)
+        case State.SCHEDULED:
+            log.info("dispatch_scheduled", due=rfc3339(dispatch.due), **about)
+        case State.RELEASED:
+            log.info("dispatch_released", reason=dispatch.reason, **about)
         case State.FAILED:
             log.warning("dispatch_failed", reason=dispatch.reason, **about)
         case State.REQUESTED if dispatch.failures or dispatch.step is Step.SETTLE:

@@ -33,6 +33,9 @@ LOOK_SECONDS: Final = 1.0
 WATCH_SECONDS: Final = 1.2
 """A change on disk is in force everywhere within 5 s: the second look that finds it counts."""
 
+LATELY: Final = 4
+"""How many sets of rules are kept for the dispatches that were decided by them and still wait."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -52,6 +55,7 @@ class RulesInForce:
         self._clock = clock
         self._lock = threading.Lock()
         self._now = InForce(None, ())
+        self._lately: dict[str, Ruleset] = {}
         self._seen: tuple[str, tuple[Problem, ...]] | None = None
         self._read_well: tuple[str, tuple[Problem, ...]] | None = None
         """The content that what is in force, or its errors, come from."""
@@ -61,6 +65,10 @@ class RulesInForce:
     def now(self) -> InForce:
         """What was in force at the last look."""
         return self._now
+
+    def of(self, rules_hash: str) -> Ruleset | None:
+        """The rules of this hash, if they were in force here lately."""
+        return self._lately.get(rules_hash)
 
     def look(self) -> InForce:
         """The rules in force now; reads files, unless it has just done so."""
@@ -74,7 +82,7 @@ class RulesInForce:
         """Have these in force until the files load."""
         with self._lock:
             if self._now.ruleset is None:
-                self._now = InForce(ruleset, self._now.errors)
+                self._put(InForce(ruleset, self._now.errors))
 
     def _read(self) -> None:
         report = Report()
@@ -92,7 +100,13 @@ class RulesInForce:
         except RuleErrors as error:
             problems += error.problems
         errors = tuple(str(p) for p in problems if p.severity == "error")
-        self._now = InForce(self._now.ruleset, errors) if errors else InForce(ruleset, ())
+        self._put(InForce(self._now.ruleset, errors) if errors else InForce(ruleset, ()))
+
+    def _put(self, now: InForce) -> None:
+        self._now = now
+        if now.ruleset is not None:
+            others = {h: r for h, r in self._lately.items() if h != now.ruleset.hash}
+            self._lately = dict([*others.items(), (now.ruleset.hash, now.ruleset)][-LATELY:])
 
 
 async def watch(rules: RulesInForce, client: redis.asyncio.Redis) -> None:
