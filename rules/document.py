@@ -7,25 +7,27 @@ and files that unfold into something huge.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-)
+from ruamel.yaml.error import YAMLError
 
+from rules.collecting import no_collecting
 from rules.problems import Mark, Report, nearest, quoted
 from rules.scalars import Constant, paired, plain_scalar, tagged_scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from rules.yaml_events import (
+    ALIAS,
+    DOCUMENT_START,
+    MAPPING_END,
+    MAPPING_START,
+    SCALAR,
+    SEQUENCE_END,
+    Unlike,
+    exact_events,
+    fast_events,
+)
+from rules.yaml_mistakes import mistake
 
 MAX_DEPTH: Final = 50
 MAX_NODES: Final = 2_000_000
@@ -68,23 +70,34 @@ class Mapping:
 
 Node = Scalar | Sequence | Mapping
 Entries = dict[str, tuple[Mark, Node]]
+Parser = Callable[[str], Iterator[Any]]
+"""A text to its events."""
 
 
-def read_document(text: str, path: str, report: Report) -> Node | None:
-    """Read one YAML document; None if it is empty or cannot be read, which the report tells."""
-    reader = _Reader(path, report)
-    try:
-        return reader.read(text)
-    except _Stopped:
-        return None
-    except MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        mark = Mark(path, at.line + 1, at.column + 1) if at else Mark(path, 1, 1)
-        report.error(mark, f"not valid YAML: {_said(error)}")
-    except YAMLError as error:
-        report.error(Mark(path, *_unreadable(text)), f"not valid YAML: {_first_line(error)}")
-    except Exception as error:  # noqa: BLE001 - ruamel fails on odd text in ways of its own
-        report.error(Mark(path, 1, 1), f"not valid YAML: {type(error).__name__}: {error}"[:200])
+def read_document(
+    text: str, path: str, report: Report, parsers: tuple[Parser, ...] = (fast_events, exact_events)
+) -> Node | None:
+    """Read one YAML document; None if it is empty or cannot be read, which the report tells.
+
+    A parser that raises `Unlike` leaves the text to the next.
+    """
+    for parse in parsers:
+        found = Report()
+        try:
+            with no_collecting():
+                root = _Reader(path, found).read(parse(text))
+        except Unlike:
+            continue
+        except _Stopped:
+            root = None
+        except YAMLError as error:
+            root = None
+            line, column, message = mistake(error, text)
+            mark = Mark(path, line, column)
+            if all((each.line, each.column) != mark[1:] for each in found.problems):
+                found.error(mark, f"not valid YAML: {message}")
+        report.problems.extend(found.problems)
+        return root
     return None
 
 
@@ -116,31 +129,31 @@ class _Reader:
         self._deepest = 0
         self._events: Iterator[Any] = iter(())
 
-    def read(self, text: str) -> Node | None:
-        self._events = YAML(typ="safe", pure=True).parse(text)
+    def read(self, events: Iterator[Any]) -> Node | None:
+        self._events = events
         root: Node | None = None
         documents = 0
-        for event in self._events:
-            if not isinstance(event, DocumentStartEvent):
+        for event in events:
+            if not isinstance(event, DOCUMENT_START):
                 continue
             documents += 1
             if documents > 1:
                 self._stop(self._mark(event), "a second document: a file holds one")
-            root = self._node(next(self._events), depth=0)
+            root = self._node(next(events), depth=0)
         return root
 
-    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401 - ruamel's events are untyped
+    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401 - events are of two parsers
         mark = self._mark(event)
         self._reach(depth, mark)
-        if isinstance(event, AliasEvent):
-            return self._alias(event.anchor, depth, mark)
+        if isinstance(event, ALIAS):
+            return self._alias(str(event.anchor), depth, mark)
         self._count(1, mark)
-        if isinstance(event, ScalarEvent):
+        if isinstance(event, SCALAR):
             scalar = self._scalar(event, mark)
             if event.anchor is not None:
                 self._anchors[event.anchor] = _Anchored(scalar)
             return scalar
-        node = Mapping(mark) if isinstance(event, MappingStartEvent) else Sequence(mark)
+        node = Mapping(mark) if isinstance(event, MAPPING_START) else Sequence(mark)
         if event.tag is not None:
             self._report.error(mark, f"the tag '{event.tag}' means nothing here: leave it out")
         if event.anchor is None:
@@ -153,7 +166,7 @@ class _Reader:
         if isinstance(node, Mapping):
             self._entries(node, depth)
             return
-        while not isinstance(event := next(self._events), SequenceEndEvent):
+        while not isinstance(event := next(self._events), SEQUENCE_END):
             node.items.append(self._node(event, depth + 1))
 
     def _anchored(self, name: str, node: Mapping | Sequence, depth: int) -> None:
@@ -168,9 +181,9 @@ class _Reader:
 
     def _entries(self, node: Mapping, depth: int) -> None:
         merged: list[tuple[Mark, Node]] = []
-        while not isinstance(event := next(self._events), MappingEndEvent):
+        while not isinstance(event := next(self._events), MAPPING_END):
             mark = self._mark(event)
-            is_merge = isinstance(event, ScalarEvent) and event.value == "<<" and not event.style
+            is_merge = isinstance(event, SCALAR) and event.value == "<<" and not event.style
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if isinstance(value, Scalar) and not value.text and value.value is None:
@@ -178,9 +191,7 @@ class _Reader:
             if is_merge:
                 merged.append((mark, value))
             elif not isinstance(key, Scalar) or not isinstance(key.value, str):
-                shown = f" {quoted(key.value)}" if isinstance(key, Scalar) else ""
-                says = f"the key{shown} is not text: quote it, and a template too"
-                self._report.error(mark, says)
+                self._not_text(node, key, mark)
             elif key.value in node.entries:
                 first = node.entries[key.value][0]
                 self._report.error(mark, f"{quoted(key.value)} twice: first at line {first.line}")
@@ -188,6 +199,15 @@ class _Reader:
                 node.entries[key.value] = (mark, value)
         for mark, value in merged:
             self._merge(node, mark, value)
+
+    def _not_text(self, node: Mapping, key: Node, mark: Mark) -> None:
+        if isinstance(key, Scalar):
+            self._report.error(mark, f"the key {quoted(key.value)} is not text: quote it")
+        elif isinstance(key, Mapping) and mark == node.mark._replace(column=node.mark.column + 1):
+            says = "a value cannot begin with '{{': quote it, \"{{ … }}\""
+            self._report.error(node.mark, says)
+        else:
+            self._report.error(mark, "the key is not text: quote it")
 
     def _merge(self, into: Mapping, mark: Mark, value: Node) -> None:
         for source in value.items if isinstance(value, Sequence) else [value]:
@@ -197,7 +217,7 @@ class _Reader:
             for key, entry in source.entries.items():
                 into.entries.setdefault(key, entry)
 
-    def _scalar(self, event: ScalarEvent, mark: Mark) -> Scalar:
+    def _scalar(self, event: Any, mark: Mark) -> Scalar:  # noqa: ANN401 - as above
         try:
             text = paired(event.value)
             if event.tag is not None:
@@ -237,25 +257,3 @@ class _Reader:
     def _stop(self, mark: Mark, message: str) -> NoReturn:
         self._report.error(mark, message)
         raise _Stopped
-
-
-def _said(error: MarkedYAMLError) -> str:
-    parts = [part for part in (error.context, error.problem) if part]
-    if "'\\t'" in str(error.problem):
-        return "a tab: YAML is indented with spaces"
-    if "alias" in str(error.context):
-        parts.append("quote a text that begins with '*'")
-    return ", ".join(parts) or "it cannot be read"
-
-
-def _first_line(error: YAMLError) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "it cannot be read"
-
-
-def _unreadable(text: str) -> tuple[int, int]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        for column, character in enumerate(line, start=1):
-            if not (character.isprintable() or character in "\t\r"):
-                return number, column
-    return 1, 1
