@@ -222,7 +222,7 @@ def test_known_constants_and_patterns_are_not_warned_of(kind):
         ("when: {room: {foo: x}}", "unknown field 'room.foo'"),
         ("when: {room: {metdata: x}}", "did you mean 'room.metadata'?"),
         ("when: {room: {name: *-support}}", 'quote it if it is text, "*-support"'),
-        ("when: {room: {name: *}}", "quote a text that begins with '*'"),
+        ("when: {room: {name: *}}", "a value cannot begin with '*': quote it"),
     ],
 )
 def test_the_advice_is_right(body, told):
