@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
@@ -34,7 +34,17 @@ _OF_JINJA: Final = frozenset({"self", "super", "caller", "varargs", "kwargs"})
 """Names that Jinja itself fills in, for blocks and macros."""
 _STATEMENTS: Final = (nodes.Output, nodes.If, nodes.For, nodes.Assign)
 
+_FILTERS: Final = frozenset(_ENVIRONMENT.filters) - {COUNTED}
+_TESTS: Final = frozenset(_ENVIRONMENT.tests)
+_PLAIN: Final = frozenset(
+    {nodes.Template, nodes.Output, nodes.TemplateData, nodes.Filter, nodes.Const}
+    | {nodes.Name, nodes.Getattr, nodes.Getitem}
+)
+_FEW: Final = 100
+"""Nodes of a template that no compiler finds nested too deep."""
+
 Context = Mapping[str, Any]
+_Node = TypeVar("_Node", bound=nodes.Node)
 
 
 class RenderingError(Exception):
@@ -58,6 +68,7 @@ class Template:
     is_json: bool = False
     """Whether it is nothing but `{{ … | tojson }}`."""
     compiled: JinjaTemplate | None = None
+    """Absent where nothing can go wrong in compiling it, which then waits until it is rendered."""
 
     def render(self, context: Context) -> str:
         """Render for one event.
@@ -66,7 +77,7 @@ class Template:
             RenderingError: something it reads is absent, or it fails.
             TooLongError: it is longer than anything takes.
         """
-        if self.compiled is None:
+        if self.constant is not None:
             return self.source
         try:
             text = "".join(_bounded(self._texts(context)))
@@ -77,9 +88,9 @@ class Template:
         return well_formed(text)
 
     def _texts(self, context: Context) -> Iterator[str]:
-        if self.compiled is not None:
-            variables = self.compiled.new_context({**context, BUDGET: Budget()})
-            yield from self.compiled.root_render_func(variables)
+        compiled = self.compiled or _compiled(self.source)
+        variables = compiled.new_context({**context, BUDGET: Budget()})
+        yield from compiled.root_render_func(variables)
 
     def render_json(self, context: Context) -> Any:  # noqa: ANN401 - any JSON
         """Render to a JSON value: what `tojson` wrote, or else the text.
@@ -113,18 +124,32 @@ def compile_template(source: str) -> Template:
     if len(source) > MAX_SOURCE:
         raise ValueError(f"a template of {len(source):,} characters: {MAX_SOURCE:,} are allowed")
     tree = _parsed(source)
-    _check_words("filter", tree.find_all(nodes.Filter), _ENVIRONMENT.filters)
-    _check_words("test", tree.find_all(nodes.Test), _ENVIRONMENT.tests)
-    undeclared = _undeclared(tree)
-    _check(tree, undeclared)
-    for loop in tree.find_all(nodes.For):
-        _count_turns(loop)
+    every = tuple(tree.find_all(nodes.Node))
+    _check_words("filter", _of(nodes.Filter, every), _FILTERS)
+    _check_words("test", _of(nodes.Test, every), _TESTS)
+    is_plain = len(every) <= _FEW and all(type(node) in _PLAIN for node in every)
+    read = {name.name for name in _of(nodes.Name, every) if name.ctx == "load"}
+    undeclared = frozenset(read) if is_plain else _undeclared(tree)
+    _check(every, read, undeclared)
     names = undeclared & TEMPLATE_NAMES.fields.keys()
+    told = Template(source, None, names, _tables(every), _is_only_tojson(tree))
+    if is_plain:
+        return told
+    for loop in _of(nodes.For, every):
+        _count_turns(loop)
     try:
-        compiled = _ENVIRONMENT.from_string(tree)
+        return replace(told, compiled=_ENVIRONMENT.from_string(tree))
     except Exception as error:  # Jinja's and Python's compiler fail in many ways
         raise ValueError(f"not a valid template: {_said(error)}") from error
-    return Template(source, None, names, _tables(tree), _is_only_tojson(tree), compiled)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> JinjaTemplate:
+    return _ENVIRONMENT.from_string(_parsed(source))
+
+
+def _of(kind: type[_Node], every: Iterable[nodes.Node]) -> Iterator[_Node]:
+    return (node for node in every if isinstance(node, kind))
 
 
 def _bounded(texts: Iterator[str]) -> Iterator[str]:
@@ -157,37 +182,40 @@ def _said(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _check(tree: nodes.Template, undeclared: frozenset[str]) -> None:
-    for statement in tree.find_all(nodes.Stmt):
+def _check(every: Iterable[nodes.Node], read: set[str], undeclared: frozenset[str]) -> None:
+    for statement in _of(nodes.Stmt, every):
         if not isinstance(statement, _STATEMENTS):
             word = type(statement).__name__.lower()
             raise ValueError(f"'{word}' is not part of rule templates")  # noqa: TRY004 - bad input
         if isinstance(statement, nodes.For) and statement.recursive:
             raise ValueError("a recursive loop is not part of rule templates")
     known = TEMPLATE_NAMES.fields
-    read_names = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "load"}
-    for name in sorted((undeclared | (read_names & _OF_JINJA)) - known.keys()):
+    for name in sorted((undeclared | (read & _OF_JINJA)) - known.keys()):
         raise ValueError(f"unknown name '{name}' in a template{nearest(name, known)}")
-    if any(_is_not_finite(constant.value) for constant in tree.find_all(nodes.Const)):
+    if any(_is_not_finite(constant.value) for constant in _of(nodes.Const, every)):
         raise ValueError("not a valid template: a number too large")
-    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
-    for read in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        path = _constant_path(read)
+    own = {name.name for name in _of(nodes.Name, every) if name.ctx == "store"}
+    for path in _paths(every):
         if path and path[0] in known and path[0] not in own:
             _check_path(path)
 
 
 def _check_words(
-    kind: str, used: Iterable[nodes.Filter | nodes.Test], known: Iterable[str]
+    kind: str, used: Iterable[nodes.Filter | nodes.Test], known: frozenset[str]
 ) -> None:
-    known = sorted(set(known) - {COUNTED})
     for name in (node.name for node in used):
         if name not in known:
-            raise ValueError(f"unknown {kind} '{name}' in a template{nearest(name, known)}")
+            raise ValueError(f"unknown {kind} '{name}' in a template{nearest(name, sorted(known))}")
 
 
 def _is_not_finite(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
+
+
+def _paths(every: Iterable[nodes.Node]) -> Iterator[tuple[str, ...]]:
+    return (
+        _constant_path(node) for node in every if isinstance(node, nodes.Getattr | nodes.Getitem)
+    )
 
 
 def _constant_path(read: nodes.Expr) -> tuple[str, ...]:
@@ -202,9 +230,8 @@ def _constant_path(read: nodes.Expr) -> tuple[str, ...]:
     return ()
 
 
-def _tables(tree: nodes.Template) -> frozenset[str]:
-    reads = map(_constant_path, tree.find_all((nodes.Getattr, nodes.Getitem)))
-    return frozenset(path[1] for path in reads if path[:1] == ("tables",)) - MAPPING_METHODS
+def _tables(every: Iterable[nodes.Node]) -> frozenset[str]:
+    return frozenset(path[1] for path in _paths(every) if path[:1] == ("tables",)) - MAPPING_METHODS
 
 
 def _check_path(path: tuple[str, ...]) -> None:
