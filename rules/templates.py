@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 
 from rules.metadata import well_formed
-from rules.names import TEMPLATE_NAMES, Kind, Name
-from rules.problems import nearest
-from rules.sandbox import BUDGET, COUNTED, STRING_METHODS, Budget, RuleEnvironment
+from rules.names import TEMPLATE_NAMES
+from rules.sandbox import BUDGET, COUNTED, Budget, RuleEnvironment
+from rules.template_checks import (
+    check,
+    check_path,
+    check_words,
+    is_only_tojson,
+    of_kind,
+    paths_of,
+    tables_of,
+)
 from rules.template_filters import MAX_LENGTH
-from rules.template_values import MAPPING_METHODS
+from rules.template_reads import only_reads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from jinja2 import Template as JinjaTemplate
 
@@ -30,10 +37,6 @@ MAX_SOURCE: Final = 64 * 1024
 
 _ENVIRONMENT: Final = RuleEnvironment()
 _DELIMITERS: Final = ("{{", "{%", "{#")
-_OF_JINJA: Final = frozenset({"self", "super", "caller", "varargs", "kwargs"})
-"""Names that Jinja itself fills in, for blocks and macros."""
-_STATEMENTS: Final = (nodes.Output, nodes.If, nodes.For, nodes.Assign)
-
 _FILTERS: Final = frozenset(_ENVIRONMENT.filters) - {COUNTED}
 _TESTS: Final = frozenset(_ENVIRONMENT.tests)
 _PLAIN: Final = frozenset(
@@ -44,7 +47,6 @@ _FEW: Final = 100
 """Nodes of a template that no compiler finds nested too deep."""
 
 Context = Mapping[str, Any]
-_Node = TypeVar("_Node", bound=nodes.Node)
 
 
 class RenderingError(Exception):
@@ -123,19 +125,33 @@ def compile_template(source: str) -> Template:
         return Template(source, constant=source)
     if len(source) > MAX_SOURCE:
         raise ValueError(f"a template of {len(source):,} characters: {MAX_SOURCE:,} are allowed")
+    return _only_reading(source) or _of_any_kind(source)
+
+
+def _only_reading(source: str) -> Template | None:
+    paths = only_reads(source)
+    known = TEMPLATE_NAMES.fields
+    if paths is None or any(path[0] not in known for path in paths):
+        return None
+    for path in paths:
+        check_path(path)
+    return Template(source, None, frozenset(path[0] for path in paths), tables_of(paths))
+
+
+def _of_any_kind(source: str) -> Template:
     tree = _parsed(source)
     every = tuple(tree.find_all(nodes.Node))
-    _check_words("filter", _of(nodes.Filter, every), _FILTERS)
-    _check_words("test", _of(nodes.Test, every), _TESTS)
+    check_words("filter", of_kind(nodes.Filter, every), _FILTERS)
+    check_words("test", of_kind(nodes.Test, every), _TESTS)
     is_plain = len(every) <= _FEW and all(type(node) in _PLAIN for node in every)
-    read = {name.name for name in _of(nodes.Name, every) if name.ctx == "load"}
+    read = {name.name for name in of_kind(nodes.Name, every) if name.ctx == "load"}
     undeclared = frozenset(read) if is_plain else _undeclared(tree)
-    _check(every, read, undeclared)
+    check(every, read, undeclared)
     names = undeclared & TEMPLATE_NAMES.fields.keys()
-    told = Template(source, None, names, _tables(every), _is_only_tojson(tree))
+    told = Template(source, None, names, tables_of(paths_of(every)), is_only_tojson(tree))
     if is_plain:
         return told
-    for loop in _of(nodes.For, every):
+    for loop in of_kind(nodes.For, every):
         _count_turns(loop)
     try:
         return replace(told, compiled=_ENVIRONMENT.from_string(tree))
@@ -146,10 +162,6 @@ def compile_template(source: str) -> Template:
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> JinjaTemplate:
     return _ENVIRONMENT.from_string(_parsed(source))
-
-
-def _of(kind: type[_Node], every: Iterable[nodes.Node]) -> Iterator[_Node]:
-    return (node for node in every if isinstance(node, kind))
 
 
 def _bounded(texts: Iterator[str]) -> Iterator[str]:
@@ -182,87 +194,7 @@ def _said(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _check(every: Iterable[nodes.Node], read: set[str], undeclared: frozenset[str]) -> None:
-    for statement in _of(nodes.Stmt, every):
-        if not isinstance(statement, _STATEMENTS):
-            word = type(statement).__name__.lower()
-            raise ValueError(f"'{word}' is not part of rule templates")  # noqa: TRY004 - bad input
-        if isinstance(statement, nodes.For) and statement.recursive:
-            raise ValueError("a recursive loop is not part of rule templates")
-    known = TEMPLATE_NAMES.fields
-    for name in sorted((undeclared | (read & _OF_JINJA)) - known.keys()):
-        raise ValueError(f"unknown name '{name}' in a template{nearest(name, known)}")
-    if any(_is_not_finite(constant.value) for constant in _of(nodes.Const, every)):
-        raise ValueError("not a valid template: a number too large")
-    own = {name.name for name in _of(nodes.Name, every) if name.ctx == "store"}
-    for path in _paths(every):
-        if path and path[0] in known and path[0] not in own:
-            _check_path(path)
-
-
-def _check_words(
-    kind: str, used: Iterable[nodes.Filter | nodes.Test], known: frozenset[str]
-) -> None:
-    for name in (node.name for node in used):
-        if name not in known:
-            raise ValueError(f"unknown {kind} '{name}' in a template{nearest(name, sorted(known))}")
-
-
-def _is_not_finite(value: object) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
-
-
-def _paths(every: Iterable[nodes.Node]) -> Iterator[tuple[str, ...]]:
-    return (
-        _constant_path(node) for node in every if isinstance(node, nodes.Getattr | nodes.Getitem)
-    )
-
-
-def _constant_path(read: nodes.Expr) -> tuple[str, ...]:
-    if isinstance(read, nodes.Name):
-        return (read.name,)
-    if isinstance(read, nodes.Getattr):
-        above = _constant_path(read.node)
-        return (*above, read.attr) if above else ()
-    if isinstance(read, nodes.Getitem) and isinstance(read.arg, nodes.Const):
-        above = _constant_path(read.node)
-        return (*above, str(read.arg.value)) if above else ()
-    return ()
-
-
-def _tables(every: Iterable[nodes.Node]) -> frozenset[str]:
-    return frozenset(path[1] for path in _paths(every) if path[:1] == ("tables",)) - MAPPING_METHODS
-
-
-def _check_path(path: tuple[str, ...]) -> None:
-    name: Name = TEMPLATE_NAMES
-    for depth, key in enumerate(path):
-        child = name.child(key)
-        if child is None:
-            if name.kind is Kind.GROUP and key in MAPPING_METHODS:
-                return
-            if name.kind is Kind.TEXT and key in (*STRING_METHODS, "replace"):
-                return
-            above = ".".join(path[:depth])
-            hint = nearest(key, name.fields, above)
-            raise ValueError(f"unknown field '{above}.{key}' in a template{hint}")
-        if child.kind is Kind.JSON:
-            return
-        name = child
-
-
 def _count_turns(loop: nodes.For) -> None:
     lineno = loop.lineno
     loop.iter = nodes.Filter(loop.iter, COUNTED, [], [], None, None, lineno=lineno)
     loop.set_environment(_ENVIRONMENT)
-
-
-def _is_only_tojson(tree: nodes.Template) -> bool:
-    if len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output):
-        return False
-    spoken = [
-        node
-        for node in tree.body[0].nodes
-        if not (isinstance(node, nodes.TemplateData) and not node.data.strip())
-    ]
-    return len(spoken) == 1 and isinstance(spoken[0], nodes.Filter) and spoken[0].name == "tojson"
