@@ -13,7 +13,6 @@ from typing import Any, Final, NoReturn
 
 from ruamel.yaml.error import YAMLError
 
-from rules.collecting import no_collecting
 from rules.problems import Mark, Report, nearest, quoted
 from rules.scalars import Constant, paired, plain_scalar, tagged_scalar
 from rules.yaml_events import (
@@ -84,8 +83,7 @@ def read_document(
     for parse in parsers:
         found = Report()
         try:
-            with no_collecting():
-                root = _Reader(path, found).read(parse(text))
+            root = _Reader(path, found).read(parse(text))
         except Unlike:
             continue
         except _Stopped:

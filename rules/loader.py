@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules import document
+from rules.collecting import no_collecting
 from rules.compiling import Compiling
 from rules.defaults import read_defaults
 from rules.document import read_document
@@ -44,7 +45,8 @@ def load_all(sources: Iterable[str]) -> Ruleset:
     """
     report = Report()
     files = {file.path: file for source in sources for file in rule_files(source, report)}
-    return _compile(tuple(files.values()), report)
+    with no_collecting():
+        return _compile(tuple(files.values()), report)
 
 
 def load_files(files: Iterable[RuleFile]) -> Ruleset:
@@ -53,7 +55,8 @@ def load_files(files: Iterable[RuleFile]) -> Ruleset:
     Raises:
         RuleErrors: they do not load; it holds every error of every file.
     """
-    return _compile(tuple(files), Report())
+    with no_collecting():
+        return _compile(tuple(files), Report())
 
 
 def _compile(files: tuple[RuleFile, ...], report: Report) -> Ruleset:

@@ -32,7 +32,7 @@ def test_an_agent_waits_and_is_sent(house: House, sandbox: Sandbox) -> None:
     [sent] = eventually(lambda: house.dispatches(state="active"))
     assert sent["id"] == waits["id"]
     assert sent["metadata"] == "ana"
-    [call] = sandbox.calls.of("CreateDispatch")
+    [_] = sandbox.calls.of("CreateDispatch")
     assert sandbox.calls.of("ListRooms"), "a call after a wait looks for its session first"
 
 
