@@ -14,6 +14,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from itertools import count
 from math import inf, nextafter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rules.decide import decide
@@ -24,6 +25,8 @@ from rules.known import Known
 from rules.session import Session, agent_name, observe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rules.decision import Refusal
     from rules.rule import Rule
     from rules.ruleset import Ruleset
@@ -106,15 +109,20 @@ class Replay:
         """Begin with a room that was there before the first event."""
         self._rooms[room] = _Room(session)
 
-    def play(self, event: Event, known: Known | None = None) -> Played:
-        """Let the clock run until an event, and decide it; `known` instead of what was played."""
+    def play(self, event: Event, live: Mapping[str, str] = MappingProxyType({})) -> Played:
+        """Let the clock run until an event, and decide it.
+
+        Args:
+            event: as it came.
+            live: claims that are live beside those of what was played, and the rules that hold them.
+        """
         self.run_until(event.at)
         room = self._room_of(event)
         session, event = observe(room.session if room is not None else _ended(event), event)
         if room is not None:
             room.session = session
             self._agents(room, event)
-        decisions = decide(self._ruleset, event, session, known or self._known(room))
+        decisions = decide(self._ruleset, event, session, self._known(room, live))
         for decision in decisions:
             for plan in decision.plans if decision.outcome is Outcome.DISPATCH else ():
                 self._send(room, plan, event)
@@ -156,10 +164,10 @@ class Replay:
             room.session, room.accepted = Session(sid), set()
         return room
 
-    def _known(self, room: _Room | None) -> Known:
-        live = {s.plan.claim.key: s.plan.rule for s in room.live} if room is not None else {}
+    def _known(self, room: _Room | None, live: Mapping[str, str]) -> Known:
+        played = {s.plan.claim.key: s.plan.rule for s in room.live} if room is not None else {}
         return Known(
-            live=live,
+            live={**live, **played},
             accepted=frozenset(room.accepted) if room is not None else frozenset(),
             active=lambda rule, per: self._counts[rule, per],
             providers=frozenset(Provider),

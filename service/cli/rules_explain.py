@@ -14,11 +14,12 @@ from rules.explain import explained
 from rules.loader import load
 from rules.problems import RuleErrors, nearest, quoted
 from rules.replay import Replay
+from rules.session import Session
 from rules.storyline import Storyline
 from service.cli.commands import Failure, example
 from service.cli.events import read_given, read_object, read_text
 from service.cli.output import json_option, print_json, printable
-from service.cli.rules_state import read_state
+from service.cli.rules_state import State, read_state
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
@@ -73,13 +74,12 @@ def explain(
     ruleset = _load(source or load_settings().rules)
     events = _events(event, at)
     replay = Replay(ruleset)
-    known = None
+    known = State(Session(events[0].room_sid))
     if state is not None:
         given = read_object(read_text(state), state)
-        first = read_state(given, events[0].room_sid, state, {rule.id for rule in ruleset.rules})
-        replay.knows(events[0].room_name, first.session)
-        known = first.known(ruleset, events[0])
-    played = [replay.play(each, known if n == 0 else None) for n, each in enumerate(events)]
+        known = read_state(given, events[0].room_sid, state, {rule.id for rule in ruleset.rules})
+        replay.knows(events[0].room_name, known.session)
+    played = [replay.play(each, known.claims(ruleset, each)) for each in events]
     if as_json:
         told = [explained(each.event, each.decisions) for each in played]
         print_json(told[0] if len(told) == 1 else {"events": told})

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rules.decision import Provider
 from rules.event import whole_participant, whole_room
-from rules.known import Known
 from rules.session import Session
 from service.cli.commands import Failure
 
@@ -26,15 +24,14 @@ class State:
     live: frozenset[str] = frozenset()
     """Ids of rules whose agents are live, whatever for."""
 
-    def known(self, ruleset: Ruleset, event: Event) -> Known:
-        """What there is of dispatches, for this event."""
-        live = {
+    def claims(self, ruleset: Ruleset, event: Event) -> dict[str, str]:
+        """What those agents hold of what an event could claim, and their rules."""
+        return {
             claim.key: rule.id
             for rule in ruleset.rules
             if rule.id in self.live
             for claim, _ in rule.claims(event)
         }
-        return Known(live=live, providers=frozenset(Provider))
 
 
 def read_state(given: Mapping[str, Any], room_sid: str, where: str, rules: Container[str]) -> State:
