@@ -114,7 +114,7 @@ class Replay:
 
         Args:
             event: as it came.
-            live: claims that are live beside those of what was played, and the rules that hold them.
+            live: claims that are live beside those of what was played, and their rules.
         """
         self.run_until(event.at)
         room = self._room_of(event)
