@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml import events as exact
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +44,8 @@ _BLOCK: Final = re.compile(r"(?:[&!]\S+[ \r\n]+)?[|>][-+0-9]{0,2} *(?: #[^\r\n]*
 _ITEM: Final = re.compile(r" *- +")
 
 
-_RULES: Final = 2
-"""How deep the list of rules is: within `rules`, within the file."""
+_IN_RULES: Final = [("mapping", False), ("list", False)]
+"""What is around a rule, and whether in flow style."""
 
 
 class Unlike(Exception):
@@ -63,9 +63,8 @@ def fast_events(text: str) -> Iterator[Any]:
         raise Unlike
     try:
         yield from _checked(text)
-    except yaml.MarkedYAMLError:
-        for _ in exact_events(_near_the_mistake(text)):
-            pass
+    except yaml.MarkedYAMLError as refused:
+        _refuse(text, refused)
         raise Unlike from None
     except (yaml.YAMLError, UnicodeEncodeError):
         raise Unlike from None
@@ -108,6 +107,17 @@ def _is_read_alike(event: Any, text: str) -> bool:  # noqa: ANN401 - PyYAML's ty
     return not is_block or _BLOCK.match(text, start) is not None
 
 
+def _refuse(text: str, refused: yaml.MarkedYAMLError) -> None:
+    """Raise the exact parser's error, if it refuses a text where libyaml did, or before."""
+    try:
+        for _ in exact_events(_near_the_mistake(text)):
+            pass
+    except MarkedYAMLError as error:
+        at = error.problem_mark
+        if at and refused.problem_mark and at.line <= refused.problem_mark.line:
+            raise
+
+
 def _near_the_mistake(text: str) -> str:
     """The text without its rules, but for the last two that libyaml came to; they keep their lines.
 
@@ -115,21 +125,19 @@ def _near_the_mistake(text: str) -> str:
     moments instead of many seconds. Nothing, if it has no list of rules.
     """
     before, last = 0, 0
-    depth, in_list = 0, False
+    outer: list[tuple[str, bool]] = []
     try:
         for event in _libyaml_events(text):
-            if in_list and depth == _RULES and not isinstance(event, yaml.SequenceEndEvent):
+            if outer == _IN_RULES and not isinstance(event, yaml.SequenceEndEvent):
                 start: Any = event.start_mark
                 begin = start.index - start.column
                 if _ITEM.fullmatch(text, begin, start.index):
                     before, last = last, begin
             if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth <= _RULES:
-                    outer = yaml.MappingStartEvent if depth < _RULES else yaml.SequenceStartEvent
-                    in_list = isinstance(event, outer) and not event.flow_style
+                kind = "list" if isinstance(event, yaml.SequenceStartEvent) else "mapping"
+                outer.append((kind, bool(event.flow_style)))
             elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
+                outer.pop()
     except yaml.YAMLError:
         pass
     return "rules:" + "\n" * text.count("\n", 0, before) + text[before:] if before else ""

@@ -25,6 +25,7 @@ Place = tuple[int, int]
 
 _CLOSING: Final = {"[": "]", "{": "}"}
 _TEMPLATE: Final = re.compile(r"(?:^|[-:,\[] +)(\{[{%#])")
+_BLOCK: Final = re.compile(r"[:-] +[|>][-+]?\s*\Z")
 _COMMENT: Final = re.compile(r"\s#")
 
 
@@ -121,9 +122,19 @@ class _Mistake:
             return self.at, f"a ',' or '{closing}' is missing here, in the {here}"
         if _indent(self.line(self.at)) > _indent(self.line(self.begun)) and self.rest(self.at):
             return self.at, f"a ',' or '{closing}' is missing before this, in the {here}"
-        comment = _COMMENT.search(self.line(self.begun), column)
-        hint = ": what follows ' #' is a comment, unless it is quoted" if comment else ""
-        return self.begun, f"the '{opened}' opened here is never closed{hint}"
+        return self.unclosed(opened)
+
+    def unclosed(self, opened: str) -> tuple[Place, str]:
+        """A bracket that is open where its line ends, if it is not for a quote on that line."""
+        row, column = self.begun
+        line = self.line(self.begun)
+        for quote in ("'", '"'):
+            start = line.rfind(quote)
+            if self.at[0] > row and line.count(quote) % 2 and start > column:
+                return (row, start), f"the {quote} opened here is not closed on its line"
+        hint = ": what follows ' #' is a comment, unless it is quoted"
+        is_cut = _COMMENT.search(line, column)
+        return self.begun, f"the '{opened}' opened here is never closed{hint if is_cut else ''}"
 
     def not_a_key(self) -> tuple[Place, str]:
         """A colon behind what cannot be a key: a value, or a line that goes on with one."""
@@ -136,8 +147,12 @@ class _Mistake:
     def no_colon(self) -> tuple[Place, str]:
         """A line among keys that has no key."""
         row = self.begun[0]
-        if self.rest(self.begun)[:1] in ("'", '"') and self.at[0] > row + 1:
-            return self.begun, f"the {self.rest(self.begun)[:1]} opened here is never closed"
+        quote = self.rest(self.begun)[:1]
+        if quote in ("'", '"') and self.rest(self.begun).count(quote) % 2:
+            return self.begun, f"the {quote} opened here is not closed on its line"
+        if row and _BLOCK.search(self.lines[row - 1]):
+            sign = self.lines[row - 1].split()[-1]
+            return self.begun, f"the text below '{sign}' has to be indented further than its key"
         found = unfinished([*self.lines[: row + 1], ""], row + 1)
         return found or (self.begun, f"a ':' is missing after {quoted(self.rest(self.begun))}")
 

@@ -50,6 +50,10 @@ def told(text):
             "3:3: this key is indented too little: the keys above begin in column 5",
         ),
         (
+            "- a: |\n  b\n  c: d\n",
+            "2:3: the text below '|' has to be indented further than its key",
+        ),
+        (
             "version: 1\n- id: a\n",
             "2:1: an item of a list among keys: indent it below the key it belongs to",
         ),
@@ -90,6 +94,8 @@ def test_a_colon_or_a_space_that_is_missing(text, error):
         ("a: 'b\nc: d\n", "1:4: the ' opened here is never closed"),
         ("a: 'b\nc: 'd'\n", "1:4: the ' opened here is closed only at line 2, column 4"),
         ("a: [b, c\nd: e\n", "1:4: the '[' opened here is never closed"),
+        ("a: b\n'c: d\ne: 'f'\n", "2:1: the ' opened here is not closed on its line"),
+        ('a: {b: "c}\nd: {e: "f"}\n', '1:8: the " opened here is not closed on its line'),
         ("a: {b: c\nd: e\n", "1:4: the '{' opened here is never closed"),
         ("rules:\n  - {id: a\n  - {id: b}\n", "2:5: the '{' opened here is never closed"),
         ("é: {b: c", "1:4: the '{' opened here is never closed"),

@@ -152,6 +152,12 @@ def test_a_mistake_far_down_is_told_as_if_all_was_read_by_the_exact_parser(mista
     assert len(read(text)[1]) == 1
 
 
+def test_errors_that_libyaml_stops_before_are_told():
+    text = "rules:\n  - a\n  - b\n  - c\n: d\ne: f: g\n"  # libyaml knows no key that is empty
+    assert len(read(text)[1]) == 2
+    assert read(text) == read(text, exact_events)
+
+
 def test_without_libyaml_all_is_left_to_the_exact_parser(monkeypatch):
     monkeypatch.setattr("rules.yaml_events._LIBYAML", None)
     with pytest.raises(Unlike):
