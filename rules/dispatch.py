@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rules.event import Event
 
+_BY_SOURCE: Final = {provider.value: provider for provider in Provider}
 PRODUCTION: Final = Template("", constant="")
 
 
@@ -74,7 +75,7 @@ class Dispatch:
         _refuse(metadata_fault(metadata), Reason.METADATA_TOO_LARGE, "metadata")
         attributes = self._attributes(context)
         _refuse(attributes_fault(attributes), Reason.METADATA_TOO_LARGE, "attributes")
-        provider = self.provider or _provider_of(event)
+        provider = self.provider or _BY_SOURCE.get(event.source, Provider.LIVEKIT)
         version = _rendered(self.version, context, "version")
         _refuse(deployment and no_deployments(provider), Reason.UNSUPPORTED, "deployment")
         _refuse(version and no_versions(provider), Reason.UNSUPPORTED, "version")
@@ -123,10 +124,6 @@ def _rendered(template: Template, context: Context, part: str) -> str:
         is_long = isinstance(error, TooLongError) and part.startswith("attributes")
         reason = Reason.METADATA_TOO_LARGE if is_long else Reason.TEMPLATE_ERROR
         raise DispatchError(reason, f"dispatch.{part}", str(error)) from error
-
-
-def _provider_of(event: Event) -> Provider:
-    return Provider(event.source) if event.source in set(Provider) else Provider.LIVEKIT
 
 
 def _refuse(fault: str | None, reason: Reason, part: str) -> None:
