@@ -18,6 +18,7 @@ bin := .venv/bin
 # What was last installed into .venv, so that a second run starts at once.
 runtime := .venv/.runtime
 tools := .venv/.tools
+engines := .venv/.engines
 
 .PHONY: help
 help: ## Show this list
@@ -40,6 +41,10 @@ lint: $(tools) ## Check style, types and imports
 
 .PHONY: check
 check: lint test ## Do both: lint, then test
+
+.PHONY: bench
+bench: $(engines) ## Measure decisions beside other rule engines
+	@$(bin)/python -m tests.benchmarks.decide $(ARGS)
 
 .PHONY: format
 format: $(tools) ## Put the code into its format
@@ -73,6 +78,12 @@ $(tools): pyproject.toml
 	@$(venv)
 	@echo "installing livekit-dispatcher and its test tools into .venv, about a minute"
 	@$(install) -e '.[dev,live]'
+	@touch $(runtime) $@
+
+$(engines): pyproject.toml
+	@$(venv)
+	@echo "installing livekit-dispatcher and the engines it is measured beside into .venv"
+	@$(install) -e '.[bench]'
 	@touch $(runtime) $@
 
 install = $(bin)/python -m pip --disable-pip-version-check --quiet install

@@ -43,9 +43,10 @@ def test_alone_it_lists_what_can_be_made(checkout: Path) -> None:
     listed = make(checkout).stdout
     assert "make demo " in listed
     assert "make test " in listed
+    assert "make bench " in listed
 
 
-@pytest.mark.parametrize("target", ["demo", "test"])
+@pytest.mark.parametrize("target", ["demo", "test", "bench"])
 def test_without_a_python_it_asks_for_one(checkout: Path, target: str) -> None:
     made = make(checkout, target)
     assert made.returncode != 0
