@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,8 @@ from hypothesis import strategies as st
 
 from rules.weights import Sticky, Weights
 from tests.rules.given import errors, joined, one, rule, rule_file
+
+REPOSITORY = Path(__file__).parents[2]
 
 shares = st.lists(st.integers(0, 1000), min_size=1, max_size=4).filter(any)
 names = st.text(max_size=20)
@@ -53,10 +58,42 @@ def test_raising_the_last_of_two_at_the_firsts_cost_moves_nobody_back(first, rai
     assert (before, after) != ("d1", "d0")
 
 
-def test_shares_are_met():
-    found = Counter(weights(70, 20, 10).choose("r", f"room-{n}") for n in range(20_000))
-    for name, share in (("d0", 0.7), ("d1", 0.2), ("d2", 0.1)):
-        assert found[name] / 20_000 == pytest.approx(share, abs=0.015)
+MANY = 100_000
+NINE_TO_ONE = Weights((("", 90), ("staging", 10)), Sticky.ROOM)
+
+
+def documented(shares, rule_id, subject):
+    """The formula, worked out apart: each deployment stands in line as often as it weighs."""
+    line = [name for name, share in shares for _ in range(share)]
+    return line[int(sha256(f"{rule_id}\x00{subject}".encode()).hexdigest()[:16], 16) % len(line)]
+
+
+@pytest.mark.parametrize("split", [NINE_TO_ONE, weights(70, 20, 10)])
+def test_shares_are_met_by_the_documented_formula(split):
+    chosen = [split.choose("r", f"room-{n}") for n in range(MANY)]
+    assert chosen == [documented(split.shares, "r", f"room-{n}") for n in range(MANY)]
+    found = Counter(chosen)
+    for name, share in split.shares:
+        assert found[name] / MANY == pytest.approx(share / 100, abs=0.01)
+
+
+IN_ANOTHER_PROCESS = """
+from hashlib import sha256
+from rules.weights import Sticky, Weights
+split = Weights((("", 90), ("staging", 10)), Sticky.ROOM)
+chosen = "\\n".join(split.choose("r", f"room-{n}") for n in range(100_000))
+print(sha256(chosen.encode()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_another_process_chooses_the_same(seed):
+    told = subprocess.run(
+        [sys.executable, "-c", IN_ANOTHER_PROCESS],
+        cwd=REPOSITORY, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    chosen = "\n".join(NINE_TO_ONE.choose("r", f"room-{n}") for n in range(MANY))
+    assert told.stdout.strip() == sha256(chosen.encode()).hexdigest()
 
 
 def test_two_rules_split_the_same_rooms_differently():
