@@ -18,8 +18,8 @@ from cel_expr_python import cel
 
 from rules.expression_faults import ExpressionError, Fault, failure, faults, type_words
 from rules.expression_types import checking_environment, evaluating_environment
-from rules.metadata import json_object
-from rules.names import CONDITION_NAMES, Kind, Name
+from rules.expression_values import TooMuchError, given
+from rules.names import CONDITION_NAMES
 from rules.problems import quoted
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ _TEXT: Final = (
     r"""[rRbB]{0,2}(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
 )
 _TEXTS: Final = re.compile(_TEXT, re.DOTALL)
+_BUILDS: Final = re.compile(r"\.\s*(?:map|filter)\s*\(")
 _PATTERNS: Final = re.compile(rf"\.matches\(\s*({_TEXT})\s*\)", re.DOTALL)
 _WORDS: Final = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
 _PATHS: Final = re.compile(r"(?<![.\w])[a-z_]+(?:\.[A-Za-z_]\w*)*\b(?!\()")
 _SHOWN_VALUES: Final = 4
-_MAX_INT: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +46,30 @@ class Expression:
     source: str
     names: frozenset[str]
     """Names of conditions it reads, such as `room`."""
+    builds: bool
+    """Whether it makes lists, by `map` or `filter`."""
     compiled: cel.Expression
 
     def refusal(self, facts: Mapping[str, Any]) -> str | None:
         """Why it does not hold, in words; None if it does."""
-        given: dict[str, Any] = {}
-        for name in self.names:
-            value = facts.get(name)
-            if value is not None:
-                given[name] = _readable(value, CONDITION_NAMES.fields[name])
         try:
-            answer = self.compiled.eval(data=given)
+            data = given(self.names, facts, builds=self.builds)
+            answer = self.compiled.eval(data=data)
             value, is_error = answer.value(), answer.type() == cel.Type.ERROR
+        except TooMuchError as error:
+            return str(error)
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             value, is_error = str(error), True
         if is_error:
             return failure(value)
         if isinstance(value, bool):
-            return None if value else self._falsehood(given)
+            return None if value else self._falsehood(data)
         return f"it is {quoted(value)}, neither true nor false"
 
-    def _falsehood(self, given: Mapping[str, Any]) -> str:
+    def _falsehood(self, data: Mapping[str, Any]) -> str:
         """That it is false, and what was there of what it reads."""
         paths = dict.fromkeys(_PATHS.findall(_without_texts(self.source)))
-        found = {path: _at(path, given) for path in paths}
+        found = {path: _at(path, data) for path in paths}
         shown = [f"{path} is {quoted(value)}" for path, value in found.items() if value is not None]
         return ": ".join(filter(None, ("it is false", ", ".join(shown[:_SHOWN_VALUES]))))
 
@@ -93,8 +93,9 @@ def compile_expression(source: str) -> Expression:
         told = f"it must be true or false, and this is {type_words(answers)}"
         raise ExpressionError(Fault(1, 1, told))
     _check_patterns(source)
-    words = frozenset(_WORDS.findall(_without_texts(source)))
-    return Expression(source, words & CONDITION_NAMES.fields.keys(), compiled)
+    bare = _without_texts(source)
+    names = frozenset(_WORDS.findall(bare)) & CONDITION_NAMES.fields.keys()
+    return Expression(source, names, _BUILDS.search(bare) is not None, compiled)
 
 
 def _without_texts(source: str) -> str:
@@ -109,34 +110,8 @@ def _check_patterns(source: str) -> None:
             raise ExpressionError(Fault(1, 1, failure(asked.value())))
 
 
-def _readable(value: Any, name: Name) -> Any:  # noqa: ANN401 - any JSON
-    """A value as CEL takes it: metadata as the JSON it holds, nothing that is null."""
-    if isinstance(value, list):
-        return [_readable(item, name) for item in value]
-    if isinstance(value, str):
-        return _plain(json_object(value)) if name.kind is Kind.METADATA else value
-    if name.kind is not Kind.GROUP:
-        return _plain(value)
-    fields = ((key, item, name.child(key)) for key, item in value.items())
-    return {
-        key: _readable(item, child)
-        for key, item, child in fields
-        if child is not None and item is not None
-    }
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, int) and not -_MAX_INT <= value < _MAX_INT:
-        return float(value)
-    return value
-
-
-def _at(path: str, given: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
-    value: Any = given
+def _at(path: str, data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    value: Any = data
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return None if isinstance(value, dict) else value

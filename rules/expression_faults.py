@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from rules.expression_types import groups
 from rules.names import CONDITION_NAMES
-from rules.problems import nearest
+from rules.problems import nearest, quoted
 
 _ERRORS: Final = re.compile(
     r"^(?:[A-Z_]+: )?ERROR: <input>:(\d+):(\d+): (.*?)(?: \[[A-Z_]+\])?$", re.MULTILINE
@@ -20,6 +20,9 @@ _NO_OVERLOAD: Final = re.compile(
     r"|No matching overloads found : (.+?)\((.*)\)"
 )
 _ABSENT: Final = re.compile(r"No value with name \"(\w+)\"|Key not found in map : \"?([^\"]+)")
+_READ: Final = 1000
+_SHOWN: Final = 200
+"""Characters of what CEL says."""
 _TYPE_WORDS: Final = {
     "string": "text",
     "double": "a fraction",
@@ -61,10 +64,16 @@ def faults(error: str) -> tuple[Fault, ...]:
 
 def failure(error: str) -> str:
     """What CEL says of an evaluation that came to no value."""
-    text = _CODES.sub("", error.splitlines()[0] if error else "it has no value")
+    lines = error.splitlines() or ["it has no value"]
+    text = _CODES.sub("", lines[0][:_READ])
     if absent := _ABSENT.search(text):
-        return f"'{absent[1] or absent[2]}' is absent"
-    return _unfit(text) or text
+        return f"{quoted(absent[1] or absent[2])} is absent"
+    return _shortened(_unfit(text) or text)
+
+
+def _shortened(text: str) -> str:
+    """What CEL says may repeat what a participant wrote."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def type_words(words: str) -> str:
