@@ -15,7 +15,7 @@ from rules.problems import RuleErrors
 from rules.session import Session, observe
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Iterable, Mapping
 
     from rules.decision import Decision
     from rules.event import Event
@@ -41,6 +41,11 @@ def errors(text: str) -> list[str]:
     """Its errors, without the file's name."""
     found = [problem for problem in problems(text) if problem.severity == "error"]
     return [f"{each.line}:{each.column}: {each.message}" for each in found]
+
+
+def warnings(rules: Ruleset) -> list[str]:
+    """What is warned of in a file that loads, without its name."""
+    return [f"{each.line}:{each.column}: {each.message}" for each in rules.warnings]
 
 
 def rule(body: str) -> Ruleset:
@@ -97,21 +102,32 @@ def decided(
     rules: Ruleset,
     event: Event,
     session: Session | None = None,
-    live: Container[str] = (),
+    live: Iterable[str] = (),
+    known: Known | None = None,
 ) -> tuple[Decision, ...]:
-    """What the rules say of an event in a session that was like this before it."""
+    """What the rules say of an event in a session that was like this before it.
+
+    `live` are keys of claims that the rule `r` holds; `known` tells all that may be known instead.
+    """
     after, event = observe(session or Session(sid=event.room_sid), event)
-    return decide(rules, event, after, Known(live=dict.fromkeys(live, "r")))
+    return decide(rules, event, after, known or Known(live=dict.fromkeys(live, "r")))
+
+
+def counted(counts: Mapping[str, int], per: str = "", **more: Any) -> Known:
+    """That so many agents are live of these rules, each for this `per`."""
+    found = {(rule_id, per): count for rule_id, count in counts.items()}
+    return Known(active=lambda rule_id, text: found.get((rule_id, text), 0), **more)
 
 
 def one(
     rules: Ruleset,
     event: Event,
     session: Session | None = None,
-    live: Container[str] = (),
+    live: Iterable[str] = (),
+    known: Known | None = None,
 ) -> Decision:
     """What the only rule says."""
-    (decision,) = decided(rules, event, session, live)
+    (decision,) = decided(rules, event, session, live, known)
     return decision
 
 

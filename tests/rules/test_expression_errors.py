@@ -8,7 +8,6 @@ import pytest
 
 from tests.rules.given import decided, errors, joined, rule, rule_file, ruleset
 
-
 AGNT = "participant.permission.agnt"
 
 
