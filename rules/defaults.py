@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rules.document import Node
     from rules.problems import Report
 
-_EACH_ITS_OWN: Final = frozenset({"id", "on", "when", "unless", "if"})
+EACH_ITS_OWN: Final = frozenset({"id", "on", "when", "unless", "if"})
 
 
 def read_defaults(node: Node, keys: Iterable[str], report: Report) -> document.Mapping | None:
@@ -22,9 +22,9 @@ def read_defaults(node: Node, keys: Iterable[str], report: Report) -> document.M
     if not isinstance(node, document.Mapping):
         report.error(node.mark, "'defaults' takes a mapping of what rules may have")
         return None
-    known = [key for key in keys if key not in _EACH_ITS_OWN]
+    known = [key for key in keys if key not in EACH_ITS_OWN]
     for key, (mark, _) in node.entries.items():
-        if key in _EACH_ITS_OWN:
+        if key in EACH_ITS_OWN:
             report.error(mark, f"'defaults.{key}': each rule has its own '{key}'")
         elif key not in known:
             told = quoted(f"defaults.{key}")

@@ -124,7 +124,7 @@ def _fallback(
             told = "a fallback is a mapping of what differs from 'dispatch', such as {agent: b}"
             compiling.report.error(item.mark, told)
             continue
-        changed = compiling.known_keys(item, _RUNG_KEYS, "fallback")
+        changed = compiling.known_keys(item, RUNG_KEYS, "fallback")
         rung = {**common, **{key: changed[key] for key in changed if key != "join_within"}}
         asked = document.plain(document.Mapping(item.mark, rung))
         if asked == before:
@@ -152,4 +152,4 @@ def _position(node: Node, compiling: Compiling) -> str:
     return ""
 
 
-_RUNG_KEYS: Final = (*(key for key in DISPATCH_KEYS if key != "id"), "join_within")
+RUNG_KEYS: Final = (*(key for key in DISPATCH_KEYS if key != "id"), "join_within")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rules.rule import Rule
 
 VERSION: Final = 1
-_FILE_KEYS: Final = ("version", "defaults", "tables", "rules")
+FILE_KEYS: Final = ("version", "defaults", "tables", "rules")
 
 
 def load(source: str | Path) -> Ruleset:
@@ -92,7 +92,7 @@ def _entries(file: RuleFile, report: Report) -> Entries:
         report.error(root.mark, "not a rule file: it has neither 'version: 1' nor 'rules:'")
         return {}
     ours = {key: entry for key, entry in root.entries.items() if not key.startswith("x-")}
-    entries = Compiling(report).known_keys(document.Mapping(root.mark, ours), _FILE_KEYS, "")
+    entries = Compiling(report).known_keys(document.Mapping(root.mark, ours), FILE_KEYS, "")
     _check_version(entries["version"][1] if "version" in entries else None, top, report)
     if "rules" not in entries and "tables" not in entries:
         report.error(top, "the file needs 'rules:', a list of rules")

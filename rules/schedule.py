@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rules.compiling import Compiling
     from rules.document import Node
 
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_KEYS: Final = ("timezone", "days", "hours", "except")
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SCHEDULE_KEYS: Final = ("timezone", "days", "hours", "except")
 _HOURS: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)\Z")
 _WHOLE_DAY: Final = 24 * 60
 
@@ -108,7 +108,7 @@ def _schedule(node: Node, compiling: Compiling) -> Schedule | None:
         told = "'schedule' takes a mapping such as {days: [mon-fri], hours: 09:00-17:00}"
         compiling.report.error(node.mark, told)
         return None
-    entries = compiling.known_keys(node, _KEYS, "schedule")
+    entries = compiling.known_keys(node, SCHEDULE_KEYS, "schedule")
     values = {key: value for key, (_, value) in entries.items()}
     zone = ZoneInfo("UTC")
     if "timezone" in values:
@@ -159,12 +159,12 @@ def _zone(node: Node, compiling: Compiling) -> ZoneInfo:
 def _days(text: document.Scalar, compiling: Compiling) -> Iterable[int]:
     first, dash, last = str(text.value).partition("-")
     for word in (first, last) if dash else (first,):
-        if word not in _DAYS:
-            hint = nearest(word[:3], _DAYS) or f": one of {', '.join(_DAYS)}, or mon-fri"
+        if word not in DAYS:
+            hint = nearest(word[:3], DAYS) or f": one of {', '.join(DAYS)}, or mon-fri"
             compiling.report.error(text.mark, f"there is no day {quoted(word)}{hint}")
             return ()
-    begin = _DAYS.index(first)
-    length = (_DAYS.index(last) - begin) % 7 + 1 if dash else 1
+    begin = DAYS.index(first)
+    length = (DAYS.index(last) - begin) % 7 + 1 if dash else 1
     return [(begin + n) % 7 for n in range(length)]
 
 

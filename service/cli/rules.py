@@ -14,6 +14,7 @@ from service.cli.commands import Commands
         "test": "service.cli.rules_test:run",
         "explain": "service.cli.rules_explain:explain",
         "diff": "service.cli.rules_diff:compare",
+        "schema": "service.cli.rules_schema:show",
     },
 )
 def rules() -> None:
