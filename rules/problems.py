@@ -69,9 +69,16 @@ class Report:
         return any(problem.severity == "error" for problem in self.problems)
 
     def _add(self, mark: Mark, severity: Severity, message: str) -> None:
-        problem = Problem(mark.path, mark.line, mark.column, severity, message)
+        problem = Problem(mark.path, mark.line, mark.column, severity, printable(message))
         if problem not in self.problems[-64:]:  # an alias is read once for each use
             self.problems.append(problem)
+
+
+def printable(text: str) -> str:
+    """The text on one line, with what a terminal would obey or cannot show as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def nearest(word: str, known: Iterable[str], under: str = "") -> str:

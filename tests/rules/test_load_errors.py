@@ -273,3 +273,11 @@ def test_operators_of_other_languages_are_translated(written, meant):
 def test_a_tab_is_called_a_tab():
     (error,) = errors("version: 1\nrules:\n\t- id: a\n")
     assert error.endswith("not valid YAML: a tab: YAML is indented with spaces")
+
+
+@pytest.mark.parametrize("key", ["\\e[2J", "\\n::error::x", "\\u202e", "\\L"])
+def test_what_a_terminal_would_obey_is_told_as_its_escape(key):
+    """What is told is printed, and read line by line by editors and CI systems."""
+    attributes = f'{{participant: {{attributes: {{"{key}": {{lang: es}}}}}}}}'
+    (error,) = errors(rule_file(f"when: {attributes}"))
+    assert error.isprintable()
