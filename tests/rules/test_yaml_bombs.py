@@ -1,0 +1,103 @@
+"""Files made to unfold into something huge are refused soon, and in little memory."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import pytest
+
+from rules.files import MAX_BYTES, RuleFile
+from rules.loader import load, load_files
+from rules.problems import RuleErrors
+
+MOST_SECONDS = 10.0
+"""Of the processor; each is refused in well under one where nothing traces memory."""
+MEGABYTE = 1024 * 1024
+
+
+def refused(read):
+    """What is said of it, how many seconds it takes, and how much memory at most."""
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        with pytest.raises(RuleErrors) as raised:
+            read()
+        seconds, (_, most) = time.process_time() - began, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return [each.message for each in raised.value.problems], seconds, most
+
+
+def refused_text(text):
+    return refused(lambda: load_files([RuleFile("rules.yaml", text)]))
+
+
+def laughs_by_alias(levels=30):
+    lines = ["x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    lines += [f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join([*lines, f"version: 1\nrules: *a{levels - 1}"])
+
+
+def laughs_by_mapping(levels=30):
+    lines = ["x-0: &a0 {k: lol}"]
+    lines += [
+        f"x-{n}: &a{n} {{{', '.join(f'k{i}: *a{n - 1}' for i in range(9))}}}"
+        for n in range(1, levels)
+    ]
+    return "\n".join([*lines, "version: 1\nrules:\n  - when: *a29"])
+
+
+def laughs_by_merge(levels=30):
+    """Each level has all keys of the one below, twice, and values that hold it."""
+    lines = ["x-0: &a0 {k: lol}"]
+    lines += [
+        f"x-{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: *a{n - 1}, j{n}: *a{n - 1}}}"
+        for n in range(1, levels)
+    ]
+    return "\n".join([*lines, "version: 1\nrules:\n  - *a29"])
+
+
+@pytest.mark.parametrize(
+    ("bomb", "said"),
+    [
+        (laughs_by_alias(), "values once aliases are written out"),
+        (laughs_by_mapping(), "values once aliases are written out"),
+        (laughs_by_merge(), "values once aliases are written out"),
+        ("version: 1\nrules: " + "[" * 100_000, "nested deeper than"),
+        ("version: 1\nrules: " + "{a: " * 100_000, "nested deeper than"),
+        ("- " * 100_000, "nested deeper than"),
+        ("version: 1\nrules:\n  - &a\n    when: {<<: *a}", "contains itself"),
+    ],
+)
+def test_a_bomb_is_refused_soon_and_in_little_memory(bomb, said):
+    messages, seconds, most = refused_text(bomb)
+    assert any(said in message for message in messages), messages[:3]
+    assert len(messages) < 50
+    assert seconds < MOST_SECONDS
+    assert most < 30 * MEGABYTE
+
+
+def test_many_merges_of_one_large_mapping_are_refused_or_cheap():
+    base = "x-a: &a {" + ", ".join(f"k{n}: {n}" for n in range(2_000)) + "}\n"
+    text = f"version: 1\n{base}rules:\n" + "  - {<<: *a}\n" * 2_000
+    messages, seconds, most = refused_text(text)
+    assert messages
+    assert seconds < MOST_SECONDS
+    assert most < 300 * MEGABYTE
+
+
+def test_a_large_file_is_refused_by_its_size_before_it_is_read(tmp_path):
+    path = tmp_path / "rules.yaml"
+    path.write_bytes(b"version: 1\nrules: []\n" + b"# x\n" * (10 * MEGABYTE // 4))
+    (message,), seconds, most = refused(lambda: load(path))
+    assert message == "larger than 4 MiB: split it into several files"
+    assert seconds < 1
+    assert most < 3 * MAX_BYTES
+
+
+def test_one_long_line_is_read_or_refused_soon():
+    messages, seconds, most = refused_text('version: 1\nrules: "' + "x" * MEGABYTE + '"')
+    assert messages == ["'rules' takes a list of rules"]
+    assert seconds < MOST_SECONDS
+    assert most < 60 * MEGABYTE
