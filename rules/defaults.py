@@ -40,10 +40,10 @@ def with_defaults(rule: document.Mapping, defaults: document.Mapping) -> documen
     defaults.
     """
     entries = {**defaults.entries, **rule.entries}
-    if "dispatch" not in rule.entries:
+    if "dispatch" not in entries:
         return document.Mapping(rule.mark, entries)
-    mark, own = rule.entries["dispatch"]
-    if "dispatch" in defaults.entries:
+    mark, own = entries["dispatch"]
+    if "dispatch" in rule.entries and "dispatch" in defaults.entries:
         own = _dispatch_with(own, defaults.entries["dispatch"][1])
     if isinstance(own, document.Sequence):
         moved = [key for key in LADDER_KEYS if key in entries and key not in rule.entries]
