@@ -101,7 +101,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
                 hold, tools, seen, live, event_id=event_id, event_at=event_at, called_by=called_by
             )
         except OverLimit as reached:
-            live = {**reached.live, **live}
+            live = {**live, **reached.live}
         else:
             return
 
