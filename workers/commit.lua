@@ -4,10 +4,10 @@
 --
 -- KEYS  1 room   2 inbox   3 due
 -- ARGV  1 room key   2 token   3 lease in ms   4 id of the event taken, or ''
---       5 record or '' to leave it   6 how many dispatches begin or cease to count to a limit
---       7 seconds a limit's set lives   then for each such dispatch:
---       key of the set, its id, how many there may be, or '' where it ceases   then for each document:
---       key, JSON, seconds it lives, key of its index, its score there in ms
+--       5 record or '' to leave it   6 how many dispatches begin, go on or cease to count to a limit
+--       7 seconds each counts, if its room is not heard of again   then for each such dispatch:
+--       key of the limit, its id, how many there may be, '+' where it goes on, '' where it ceases
+--       then for each document: key, JSON, seconds it lives, key of its index, its score there in ms
 -- Answers 'ok', 'done' (this event was taken before: the answer to an earlier call was lost),
 --   'fenced' (another holds the room, or it is gone; nothing was written), or, with nothing written,
 --   for each dispatch in turn how many count already, where one that begins would be too many.
@@ -23,15 +23,15 @@ end
 local documents = 8 + 3 * ARGV[6]
 local counts, seen, over = {}, {}, false
 for i = 8, documents - 1, 3 do
-  local set = ARGV[i]
-  counts[set] = counts[set] or redis.call('SCARD', set)
-  local is_member = redis.call('SISMEMBER', set, ARGV[i + 1]) == 1
-  seen[#seen + 1] = counts[set]
-  if ARGV[i + 2] == '' and is_member then
-    counts[set] = counts[set] - 1
-  elseif ARGV[i + 2] ~= '' and not is_member then
-    counts[set] = counts[set] + 1
-    over = over or counts[set] > tonumber(ARGV[i + 2])
+  local limit, most = ARGV[i], ARGV[i + 2]
+  counts[limit] = counts[limit] or redis.call('ZCOUNT', limit, '(' .. now, '+inf')
+  local counted = tonumber(redis.call('ZSCORE', limit, ARGV[i + 1]) or now) > now
+  seen[#seen + 1] = counts[limit]
+  if most == '' and counted then
+    counts[limit] = counts[limit] - 1
+  elseif most ~= '' and not counted then
+    counts[limit] = counts[limit] + 1
+    over = over or (most ~= '+' and counts[limit] > tonumber(most))
   end
 end
 if over then
@@ -39,11 +39,12 @@ if over then
 end
 for i = 8, documents - 1, 3 do
   if ARGV[i + 2] == '' then
-    redis.call('SREM', ARGV[i], ARGV[i + 1])
+    redis.call('ZREM', ARGV[i], ARGV[i + 1])
   else
-    redis.call('SADD', ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', ARGV[i], now + ARGV[7] * 1000, ARGV[i + 1])
     redis.call('EXPIRE', ARGV[i], ARGV[7])
   end
+  redis.call('ZREMRANGEBYSCORE', ARGV[i], '-inf', now)
 end
 for i = documents, #ARGV, 5 do
   redis.call('SET', ARGV[i], ARGV[i + 1], 'EX', ARGV[i + 2])

@@ -194,7 +194,7 @@ class DueQueue:
                 written.
         """
         asked = time.monotonic()
-        counted = counting(hold.record, record) if record is not None else ()
+        counted = counting(hold.record, record if record is not None else hold.record)
         args: list[str | int] = [
             hold.room_key,
             hold.token,
@@ -214,7 +214,7 @@ class DueQueue:
         if isinstance(answer, list):
             live: dict[str, int] = {}
             for (share, _, most), count in zip(counted, answer, strict=True):
-                if most:
+                if isinstance(most, int):
                     live.setdefault(share, count)
             raise OverLimit(live)
         if record is not None:

@@ -13,8 +13,9 @@
 | lkd:room:<room>         | hash   | claim, commit,   | accept, claim | 7 days untouched; 1 hour  |
 |                         |        | release          |               | once its session is over  |
 | lkd:seen:<server>:<id>  | string | accept           | accept        | 1 hour                    |
-| lkd:limit:<rule>:<per>  | set    | commit           | commit        | 7 days after its last     |
-|                         |        |                  |               | member came               |
+| lkd:limit:<rule>:<per>  | zset   | commit           | commit        | as its members: each 7    |
+|                         |        |                  |               | days after its room's     |
+|                         |        |                  |               | last commit               |
 | lkd:dispatch:<id>       | string | commit           | ledger        | retention                 |
 | lkd:dispatches          | zset   | commit (trims)   | ledger        | retention                 |
 | lkd:event:<server>:<id> | string | commit           | ledger        | retention                 |
@@ -47,7 +48,8 @@ CLAIM: Final = "lkd:claim:"
 INBOX: Final = "lkd:inbox:"
 ROOM: Final = "lkd:room:"
 LIMIT: Final = "lkd:limit:"
-"""Members are the ids of a rule's live dispatches, in all rooms."""
+"""Members are the ids of a rule's live dispatches, in all rooms. Scores are when a room that is not
+heard of again is forgotten, and its dispatches with it."""
 DISPATCHES: Final = "lkd:dispatches"
 DISPATCH: Final = "lkd:dispatch:"
 EVENTS: Final = "lkd:events"

@@ -219,16 +219,18 @@ class Record:
 
 
 def counting(before: Record, after: Record) -> tuple[tuple[str, str, int | str], ...]:
-    """The dispatches that begin or cease to count to a limit between two records.
+    """The dispatches that begin, go on or cease to count to a limit between two records.
 
     Returns:
-        For each its share, its id, and how many may be live there, or `""` where it ceases.
+        For each its share, its id, and how many may be live there where it begins, `"+"` where it
+        goes on, `""` where it ceases.
     """
     were = {d.id: d for d in before.dispatches.values() if d.share and d.live}
     are = {d.id: d for d in after.dispatches.values() if d.share and d.live}
     cease = ((d.share, d.id, "") for d in were.values() if d.id not in are)
+    go_on = ((d.share, d.id, "+") for d in are.values() if d.id in were)
     begin = ((d.share, d.id, d.share_most) for d in are.values() if d.id not in were)
-    return (*cease, *begin)
+    return (*cease, *go_on, *begin)
 
 
 def _before(room: Fields | None, current: Session) -> bool:

@@ -20,7 +20,7 @@ LIVE = {"scheduled", "requested", "pending", "active"}
 _SNAPSHOT = """
 local found = {sets = {}, records = {}}
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
-  found.sets[#found.sets + 1] = {key, redis.call('SMEMBERS', key)}
+  found.sets[#found.sets + 1] = {key, redis.call('ZRANGE', key, 0, -1)}
 end
 for _, key in ipairs(redis.call('KEYS', ARGV[2] .. '*')) do
   local record = redis.call('HGET', key, 'record')

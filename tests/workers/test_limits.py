@@ -66,7 +66,7 @@ def test_several_in_one_write_count_all_of_them(valkey: Valkey, redis: Redis) ->
             await desk.commit(hold, *three)
         assert refused.value.live == {"r:t": 0}
         await desk.commit(hold, *three[:2])
-        assert redis.scard(keys.LIMIT + "r:t") == 2
+        assert redis.zcard(keys.LIMIT + "r:t") == 2
 
     run(valkey, play)
 
@@ -110,7 +110,7 @@ def test_one_may_take_the_place_of_another_in_one_write(valkey: Valkey, redis: R
         await desk.commit(hold, first)
         second = replace(first, id="D2")
         await desk.commit(hold, first.ended(State.ENDED, "", 2.0), second)
-        assert redis.smembers(keys.LIMIT + "r:t") == {b"D2"}
+        assert redis.zrange(keys.LIMIT + "r:t", 0, -1) == [b"D2"]
 
     run(valkey, play)
 
@@ -162,7 +162,7 @@ def test_a_write_without_an_event_may_come_twice_too(valkey: Valkey, redis: Redi
         for _ in range(2):
             hold.record = before
             await desk.commit(hold, dispatch("a", 1))
-        assert redis.scard(keys.LIMIT + "r:t") == 1
+        assert redis.zcard(keys.LIMIT + "r:t") == 1
 
     run(valkey, play)
 
@@ -193,8 +193,55 @@ def test_a_lowered_limit_takes_nobody_away(valkey: Valkey, redis: Redis) -> None
         await desk.commit(b, dispatch("b", 5))
         with pytest.raises(OverLimit):
             await desk.commit(c, dispatch("c", 1))
-        assert redis.scard(keys.LIMIT + "r:t") == 2
+        assert redis.zcard(keys.LIMIT + "r:t") == 2
         await desk.commit(a, replace(dispatch("a", 5), state=State.ACTIVE))  # and is no obstacle
+
+    run(valkey, play)
+
+
+def test_a_long_call_counts_for_as_long_as_its_room_is_heard_of(
+    valkey: Valkey, redis: Redis
+) -> None:
+    """Though nobody else has come to its limit for more than a week."""
+
+    async def play(desk: Desk) -> None:
+        arrive(redis, *(coming(room) for room in "ab"))
+        a, b = await desk.take(2)
+        await desk.commit(a, dispatch("a", 1))
+        begun = redis.zscore(keys.LIMIT + "r:t", dispatch("a", 1).id)
+        assert begun / 1000 - desk.queue.now() == pytest.approx(keys.ROOM_SECONDS, abs=30)
+        redis.delete(keys.LIMIT + "r:t")  # the week is over
+        await desk.queue.commit(a, None, taken=coming("a").id)
+        assert redis.zscore(keys.LIMIT + "r:t", dispatch("a", 1).id) >= begun
+        assert redis.ttl(keys.LIMIT + "r:t") > keys.ROOM_SECONDS - 60
+        with pytest.raises(OverLimit):
+            await desk.commit(b, dispatch("b", 1))
+
+    run(valkey, play)
+
+
+def test_one_of_a_room_that_was_forgotten_counts_no_more(valkey: Valkey, redis: Redis) -> None:
+    async def play(desk: Desk) -> None:
+        arrive(redis, coming("a"))
+        redis.zadd(keys.LIMIT + "r:t", {"D-forgotten": 1})
+        (hold,) = await desk.take()
+        await desk.commit(hold, dispatch("a", 1))
+        assert shares(redis)[0] == shares(redis)[1]
+
+    run(valkey, play)
+
+
+def test_one_that_goes_on_is_never_refused(valkey: Valkey, redis: Redis) -> None:
+    """Its limit was lowered, or its count was lost and its place taken."""
+
+    async def play(desk: Desk) -> None:
+        arrive(redis, *(coming(room) for room in "ab"))
+        a, b = await desk.take(2)
+        await desk.commit(a, dispatch("a", 1))
+        redis.delete(keys.LIMIT + "r:t")
+        await desk.commit(b, dispatch("b", 1))
+        await desk.commit(a, replace(dispatch("a", 1), state=State.ACTIVE))
+        assert redis.zcard(keys.LIMIT + "r:t") == 2
 
     run(valkey, play)
 

@@ -110,7 +110,8 @@ class Unlucky(ScriptRunner):
         if script is COMMIT:
             self.commits += 1
             if self.commits == 2:
-                await self.redis.sadd(keys.LIMIT + "alone:", "X1", "X2", "X3")
+                taken = dict.fromkeys(("X1", "X2", "X3"), 1e15)
+                await self.redis.zadd(keys.LIMIT + "alone:", taken)
         assert self.commits < 10, "it is tried again and again"
         return await super().call(script, keys_, args)
 
@@ -119,7 +120,7 @@ def test_a_place_that_is_taken_between_two_tries_ends_the_second_and_not_the_thi
     valkey: Valkey, redis: Redis, rules: Path
 ) -> None:
     async def play(desk: Desk) -> None:
-        redis.sadd(keys.LIMIT + "gold:", "G1")
+        redis.zadd(keys.LIMIT + "gold:", {"G1": 1e15})
         decided = Decided(desk, redis, rules)
         arrive(redis, coming("a"))
         await decided.all()
