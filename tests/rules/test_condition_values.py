@@ -61,6 +61,8 @@ def test_a_text_is_exact_but_for_stars(pattern, name, matches):
         ('regex: "\\\\p{Greek}+"', "αβγ", True),
         ('regex: "a|ab"', "ab", True),
         ("in: [a, b]", "b", True),
+        ('in: ["a*", b]', "ab", False),
+        ('in: ["a*", b]', "a*", True),
         ('in: ["a*"]', "ab", False),
         ("not: a", "b", True),
         ("not: a", "a", False),

@@ -99,6 +99,11 @@ def test_it_reads_the_names_of_conditions(expression):
     assert holds(expression, event)
 
 
+def test_the_protocols_64_bit_integers_are_whole_numbers_though_they_arrive_as_strings():
+    event = joined(room={"creation_time": "1770000000"})
+    assert holds("room.creation_time == 1770000000 && room.creation_time > 5", event)
+
+
 def test_it_reads_what_other_events_carry():
     track = {"sid": "TR_1", "source": "MICROPHONE", "width": 640}
     event = joined(name="track_published", track=track)

@@ -199,3 +199,24 @@ def test_a_match_that_is_refused_is_not_kept_for_later(house: House, sandbox: Sa
     [last] = eventually(lambda: house.dispatches(state="active"))
     assert last["room"] == "room-3"
     assert len(house.dispatches()) == 2
+
+
+def test_one_that_waits_has_a_place_until_it_is_not_wanted_any_more(
+    house: House, sandbox: Sandbox
+) -> None:
+    one_waits = PLACES[: PLACES.index("  - id: rest")].replace(
+        "active: 5}", "active: 1}, after: 2s"
+    )
+    house.rules.write_text(one_waits)
+    house.start_worker()
+    sandbox.join("room-1", "ana")
+    [first] = eventually(lambda: house.dispatches(state="scheduled"))
+    sandbox.join("room-2", "bob")
+    refused = {"few": "limit"}
+    eventually(lambda: [e for e in Ledger(house.redis).events() if reasons(e) == refused])
+    sandbox.leave("room-1", "ana")
+    eventually(lambda: house.dispatches(state="released"))
+    sandbox.join("room-3", "eva")
+    [second] = eventually(lambda: house.dispatches(state="scheduled"))
+    assert (first["room"], second["room"]) == ("room-1", "room-3")
+    assert shares(house.redis) == ({"few:": {second["id"]}}, {"few:": {second["id"]}})
