@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rules.decision import Again
+from rules.rule import is_remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ def settle_groups(rules: Iterable[Rule], report: Report) -> tuple[Rule, ...]:
             if rule.once is not first.once:
                 told = f"the rules of a group agree on 'once': '{first.id}' has '{first.once}'"
                 report.error(rule.mark, f"'once: {rule.once}' in the group '{name}': {told}")
-        if any(rule.again is Again.NEVER for rule in (first, *others)):
+        if any(is_remembered(rule.once, rule.again) for rule in (first, *others)):
             remembered.add(name)
     return tuple(
         replace(rule, remembered=True) if rule.group in remembered else rule for rule in rules

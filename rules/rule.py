@@ -66,6 +66,13 @@ class Rule:
         return tuple((Claim(owner, d.position, self.once, subject), d) for d in self.dispatches)
 
 
+def is_remembered(once: Once, again: Again) -> bool:
+    """Whether accepted dispatches must be remembered: an event is decided once in any case, and a
+    room may have very many of them.
+    """
+    return again is Again.NEVER and once is not Once.EVENT
+
+
 def _subject(once: Once, event: Event) -> str:
     match once:
         case Once.ROOM:

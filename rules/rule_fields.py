@@ -19,7 +19,7 @@ from rules.limit import compile_limit
 from rules.loop_guard import named_kinds
 from rules.names import CONDITION_NAMES
 from rules.problems import Report, nearest, quoted
-from rules.rule import Rule
+from rules.rule import Rule, is_remembered
 from rules.rule_checks import need_participants, warn_of_the_impossible
 from rules.schedule import compile_schedules
 
@@ -92,7 +92,7 @@ def compile_rule(
         schedule=compiled.get("schedule"),
         once=once,
         again=again,
-        remembered=again is Again.NEVER,
+        remembered=is_remembered(once, again),
         group=compiled.get("group"),
         limit=compiled.get("limit"),
         after=compiled.get("after") or 0.0,

@@ -45,6 +45,14 @@ def test_a_plan_says_that_its_claim_is_to_be_remembered():
     assert one(rule("again: never"), joined()).plans[0].remembered
 
 
+def test_claims_of_events_need_not_be_remembered():
+    """An event is decided once, and a room may have very many."""
+    assert not one(rule("again: never\nonce: event"), joined()).plans[0].remembered
+    assert one(rule("again: never\nonce: participant"), joined()).plans[0].remembered
+    group = MIXED.replace("group: g,", "group: g, once: event,")
+    assert not decided(ruleset(group), joined())[0].plans[0].remembered
+
+
 @pytest.mark.parametrize("once", ["participant", "event"])
 def test_it_is_of_the_claim_whatever_once_says(once):
     rules = rule(f"again: never\nonce: {once}")
