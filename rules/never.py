@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rules.decision import Again
+from rules.implied import asks_no_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,16 +39,5 @@ def _takes_all(earlier: Rule, rule: Rule) -> bool:
     return (
         set(rule.on) <= set(earlier.on)
         and rule.named_kinds <= earlier.named_kinds
-        and _asks_no_more(earlier.asked, rule.asked)
+        and asks_no_more(earlier.asked, rule.asked)
     )
-
-
-def _asks_no_more(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether all that fulfils the other fulfils this one, as far as it is plain to see."""
-    if one is None or one == other:
-        return True
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return False
-    if one.keys() & {"any", "not"}:  # further in, asking less there may be asking more here
-        return all(key in other and one[key] == other[key] for key in one)
-    return all(key in other and _asks_no_more(value, other[key]) for key, value in one.items())

@@ -65,6 +65,13 @@ def test_asking_something_else_does_not(first):
     assert not shadowed(first, LATER)
 
 
+@pytest.mark.parametrize(("one", "other"), [("1", "true"), ("[0]", "[false]")])
+def test_a_number_is_no_boolean(one, other):
+    vip = "when: {room: {metadata: {vip: %s}}}"
+    assert not shadowed(vip % one, vip % other)
+    assert shadowed(vip % one, vip % one)
+
+
 @pytest.mark.parametrize(
     "may_stop",
     [
