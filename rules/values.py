@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rules.contradictions import warn_of_contradictions
 from rules.document import Mapping, Node, Scalar, Sequence
 from rules.names import Kind, Name
 from rules.operators import (
@@ -62,7 +63,8 @@ class ValueCompiler:
 
     def operators(self, node: Mapping, name: Name, names: str) -> Test:
         """Compile a mapping of operators, all of which must hold."""
-        tests: list[Test] = []
+        tests: dict[str, Test] = {}
+        before = len(self._report.problems)
         if not node.entries:
             self._report.error(node.mark, f"'{names}' is empty: say what it must be")
         for operator, (mark, operand) in node.entries.items():
@@ -82,13 +84,15 @@ class ValueCompiler:
                 hint = _instead(operator, name.kind, names)
                 self._report.error(mark, f"'{operator}' cannot hold: '{names}' is {words}{hint}")
             else:
-                tests.append(self._operator(operator, operand, name, names))
-        holds = tuple(test.holds for test in tests)
-        if len(holds) == 1:
-            return tests[0]
+                tests[operator] = self._operator(operator, operand, name, names)
+        if not any(problem.severity == "error" for problem in self._report.problems[before:]):
+            warn_of_contradictions(node, tests, name, names, self._report)
+        holds = tuple(test.holds for test in tests.values())
+        if len(tests) == 1:
+            return next(iter(tests.values()))
         return Test(
             lambda found: all(one(found) for one in holds),
-            " and ".join(test.expected for test in tests),
+            " and ".join(test.expected for test in tests.values()),
         )
 
     def _operator(self, operator: str, operand: Node, name: Name, names: str) -> Test:
