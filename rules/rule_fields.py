@@ -22,6 +22,7 @@ from rules.problems import Report, nearest, quoted
 from rules.rule import Rule, is_remembered
 from rules.rule_checks import need_participants, warn_of_the_impossible
 from rules.schedule import compile_schedules
+from rules.unmatchable import warn_of_the_unmatchable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,7 @@ def compile_rule(
         return None
     expression = compiled.get("if")
     warn_of_the_impossible(on, entries, compiling, expression)
+    warn_of_the_unmatchable(on, entries, compiling)
     asked = entries["when"][1] if "when" in entries else None
     return Rule(
         id=rule_id,
