@@ -11,22 +11,29 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from rules import document
 from rules.problems import nearest, quoted
+from rules.schedule_checks import (
+    DAYS,
+    WHOLE_DAY,
+    warn_of_dates,
+    warn_of_days,
+    warn_of_hours,
+    warn_of_schedules,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from rules.compiling import Compiling
     from rules.document import Node
 
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_T = TypeVar("_T")
 SCHEDULE_KEYS: Final = ("timezone", "days", "hours", "except")
 _HOURS: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)\Z")
-_WHOLE_DAY: Final = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +106,10 @@ def compile_schedules(node: Node, compiling: Compiling) -> Schedules | None:
     items = node.items if isinstance(node, document.Sequence) else [node]
     if not items:
         compiling.report.error(node.mark, "'schedule' is an empty list: nothing is ever in it")
-    each = [_schedule(item, compiling) for item in items]
-    return Schedules(tuple(schedule for schedule in each if schedule is not None))
+    each = [(item.mark, _schedule(item, compiling)) for item in items]
+    schedules = [(mark, schedule) for mark, schedule in each if schedule is not None]
+    warn_of_schedules(schedules, compiling.report)
+    return Schedules(tuple(schedule for _, schedule in schedules))
 
 
 def _schedule(node: Node, compiling: Compiling) -> Schedule | None:
@@ -113,22 +122,32 @@ def _schedule(node: Node, compiling: Compiling) -> Schedule | None:
     zone = ZoneInfo("UTC")
     if "timezone" in values:
         zone = _zone(values["timezone"], compiling)
-    days = frozenset(range(7))
-    if "days" in values:
-        days = frozenset(
-            day for text in _texts(values["days"], "days", compiling)
-            for day in _days(text, compiling)
-        )  # fmt: skip
-    hours: tuple[Hours, ...] = (Hours(0, _WHOLE_DAY),)
-    if "hours" in values:
-        read = [_hours(text, compiling) for text in _texts(values["hours"], "hours", compiling)]
-        hours = tuple(each for each in read if each is not None)
-    read_dates = (
-        [_dates(text, compiling) for text in _texts(values["except"], "except", compiling)]
-        if "except" in values
-        else []
+    days = _read("days", values, _days, compiling)
+    hours = _read("hours", values, _hours, compiling)
+    dates = _read("except", values, _dates, compiling)
+    schedule = Schedule(
+        zone,
+        frozenset(day for _, named in days for day in named) if days else frozenset(range(7)),
+        tuple(window for _, window in hours) or (Hours(0, WHOLE_DAY),),
+        tuple(span for _, span in dates),
     )
-    return Schedule(zone, days, hours, tuple(each for each in read_dates if each is not None))
+    warn_of_days(days, compiling.report)
+    warn_of_hours(hours, compiling.report)
+    warn_of_dates(dates, schedule.days, compiling.report)
+    return schedule
+
+
+def _read(
+    key: str,
+    values: Mapping[str, Node],
+    read: Callable[[document.Scalar, Compiling], _T | None],
+    compiling: Compiling,
+) -> list[tuple[document.Scalar, _T]]:
+    """The texts of one field, each with what it means; those that mean nothing are left out."""
+    if key not in values:
+        return []
+    each = [(text, read(text, compiling)) for text in _texts(values[key], key, compiling)]
+    return [(text, meaning) for text, meaning in each if meaning is not None]
 
 
 def _texts(node: Node, what: str, compiling: Compiling) -> Iterable[document.Scalar]:
@@ -156,16 +175,16 @@ def _zone(node: Node, compiling: Compiling) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _days(text: document.Scalar, compiling: Compiling) -> Iterable[int]:
+def _days(text: document.Scalar, compiling: Compiling) -> tuple[int, ...] | None:
     first, dash, last = str(text.value).partition("-")
     for word in (first, last) if dash else (first,):
         if word not in DAYS:
             hint = nearest(word[:3], DAYS) or f": one of {', '.join(DAYS)}, or mon-fri"
             compiling.report.error(text.mark, f"there is no day {quoted(word)}{hint}")
-            return ()
+            return None
     begin = DAYS.index(first)
     length = (DAYS.index(last) - begin) % 7 + 1 if dash else 1
-    return [(begin + n) % 7 for n in range(length)]
+    return tuple((begin + n) % 7 for n in range(length))
 
 
 def _hours(text: document.Scalar, compiling: Compiling) -> Hours | None:
@@ -176,7 +195,7 @@ def _hours(text: document.Scalar, compiling: Compiling) -> Hours | None:
         compiling.report.error(text.mark, told)
         return None
     begin, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
-    if begin >= _WHOLE_DAY or end > _WHOLE_DAY:
+    if begin >= WHOLE_DAY or end > WHOLE_DAY:
         compiling.report.error(text.mark, f"{quoted(text.value)}: a day ends at 24:00")
         return None
     if begin == end:

@@ -13,7 +13,7 @@ from rules.defaults import EACH_ITS_OWN
 from rules.event import EventName
 from rules.ladder_fields import LADDER_KEYS, MAX_RUNGS, RUNG_KEYS
 from rules.release import Leaving
-from rules.schedule import DAYS
+from rules.schedule_checks import DAYS
 from rules.schema_conditions import Schema, condition_definitions
 from rules.weights import Sticky
 
