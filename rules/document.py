@@ -7,6 +7,7 @@ and files that unfold into something huge.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -80,6 +81,14 @@ def read_document(
 
     A parser that raises `Unlike` leaves the text to the next.
     """
+    odd = _ODD_BREAKS.search(text)
+    if odd is not None:
+        before = text[: odd.start()]
+        mark = Mark(path, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
+        code = f"{ord(odd[0]):04x}"
+        told = f"U+{code.upper()} ends a line for some programs and not for others"
+        report.error(mark, f'not valid YAML: {told}: leave it out, or write "\\u{code}"')
+        return None
     for parse in parsers:
         found = Report()
         try:
@@ -104,6 +113,9 @@ def plain(node: Node) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(node, Mapping):
         return {key: plain(value) for key, (_, value) in node.entries.items()}
     return [plain(item) for item in node.items] if isinstance(node, Sequence) else node.value
+
+
+_ODD_BREAKS: Final = re.compile("[\x85\u2028\u2029]")
 
 
 class _Stopped(Exception):

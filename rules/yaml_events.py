@@ -32,8 +32,8 @@ DOCUMENT_START: Final = (yaml.DocumentStartEvent, exact.DocumentStartEvent)
 _LIBYAML: Final[Any] = getattr(yaml, "CBaseLoader", None)
 """Absent where PyYAML was built without it."""
 
-_RARE: Final = re.compile("[\x85\u2028\u2029\ufeff]|\r(?!\n)|^(?:%|\\.\\.\\.)", re.MULTILINE)
-"""Rare line breaks, the byte order mark, directives, and ends of documents."""
+_RARE: Final = re.compile("\ufeff|\r(?!\n)|^(?:%|\\.\\.\\.)", re.MULTILINE)
+"""A lone carriage return, the byte order mark, directives, and ends of documents."""
 
 _NAME: Final = re.compile(r"(?:[*&][A-Za-z0-9_-]+|!!(?:str|int|float|bool|null))(?=[ \n\r,\]}]|\Z)")
 """An alias, an anchor or a tag, with nothing behind it that might belong to its name."""

@@ -23,7 +23,7 @@ from tests.rules.made import (
     written_files,
 )
 
-BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+BREAKS = re.compile("\r\n|[\n\r]")
 OF_PYTHON = re.compile(
     r"Traceback|object at 0x|NoneType|<class|<function|(?<!Unicode)\w+Error\b|unhashable"
     r"|positional argument|has no attribute|not subscriptable|not iterable|dict_keys"

@@ -7,7 +7,7 @@ import pytest
 from rules.document import MAX_DEPTH, read_document
 from rules.problems import Report
 from rules.scalars import plain_scalar
-from tests.rules.given import decided, errors, joined, one, rule, ruleset
+from tests.rules.given import decided, errors, joined, one, problems, rule, ruleset
 
 RULE = "{id: a, on: participant_joined, dispatch: {agent: a}}"
 
@@ -138,3 +138,13 @@ def test_text_in_any_script_is_text():
     loaded = rule(f"description: '客服 ☎'\n{when}\ndispatch: {{agent: '客服'}}")
     event = joined(room={"metadata": {"名前": "ñandú"}})
     assert one(loaded, event).plans[0].agent == "客服"
+
+
+def test_a_line_break_that_not_every_program_knows_is_refused_where_it_stands():
+    for character, code in (("\x85", "0085"), ("\u2028", "2028"), ("\u2029", "2029")):
+        (problem,) = problems(f"version: 1\nrules: [{character}]")
+        assert (problem.line, problem.column) == (2, 9)
+        assert problem.message == (
+            f"not valid YAML: U+{code} ends a line for some programs and not for others:"
+            f' leave it out, or write "\\u{code}"'
+        )
