@@ -10,9 +10,13 @@ from rules.names import CARRIED_BY
 from rules.weights import Sticky
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rules.compiling import Compiling
     from rules.document import Entries, Node
     from rules.expression import Expression
+    from rules.ladder import Ladder
+    from rules.limit import Limit
     from rules.problems import Mark, Report
 
 
@@ -24,13 +28,32 @@ def need_participants(on: tuple[str, ...], once: Once, entries: Entries, report:
     names = " and ".join(f"'{name}'" for name in without)
     if once is Once.PARTICIPANT:
         report.error(entries["once"][1].mark, f"'once: participant': {names} has no participant")
-    dispatch = entries["dispatch"][1] if "dispatch" in entries else None
-    for item in dispatch.items if isinstance(dispatch, document.Sequence) else [dispatch]:
-        if not isinstance(item, document.Mapping):
-            continue
-        sticky = _below(item.entries.get("deployment"), "sticky")
+    for asked in _asked_for(entries):
+        sticky = _below(asked.entries.get("deployment"), "sticky")
         if sticky is not None and getattr(sticky[1], "value", None) == Sticky.PARTICIPANT:
             report.error(sticky[1].mark, f"'sticky: participant': {names} has no participant")
+
+
+def warn_of_a_limit_that_is_too_low(
+    limit: Limit | None, dispatches: Sequence[Ladder], entries: Entries, report: Report
+) -> None:
+    """Warn of a rule whose agents, sent together, are more than its limit lets live."""
+    if limit is not None and len(dispatches) > limit.active:
+        told = f"the rule sends {len(dispatches)} agents together, and {limit.active} may be live"
+        report.warning(entries["limit"][0], f"'limit': {told}: it never dispatches")
+
+
+def _asked_for(entries: Entries) -> Iterator[document.Mapping]:
+    """What a rule's `dispatch` asks for, one or several, and their fallbacks."""
+    for key in ("dispatch", "fallback"):
+        node = entries[key][1] if key in entries else None
+        for item in node.items if isinstance(node, document.Sequence) else [node]:
+            if isinstance(item, document.Mapping):
+                yield item
+                if key == "dispatch":
+                    yield from _asked_for(
+                        {k: v for k, v in item.entries.items() if k == "fallback"}
+                    )
 
 
 def _of_absence(entry: tuple[Mark, Node]) -> bool:

@@ -20,7 +20,11 @@ from rules.loop_guard import named_kinds
 from rules.names import CONDITION_NAMES
 from rules.problems import Report, nearest, quoted
 from rules.rule import Rule, is_remembered
-from rules.rule_checks import need_participants, warn_of_the_impossible
+from rules.rule_checks import (
+    need_participants,
+    warn_of_a_limit_that_is_too_low,
+    warn_of_the_impossible,
+)
 from rules.schedule import compile_schedules
 from rules.unmatchable import warn_of_the_unmatchable
 
@@ -81,6 +85,7 @@ def compile_rule(
     expression = compiled.get("if")
     warn_of_the_impossible(on, entries, compiling, expression)
     warn_of_the_unmatchable(on, entries, compiling)
+    warn_of_a_limit_that_is_too_low(compiled.get("limit"), dispatches, entries, report)
     asked = entries["when"][1] if "when" in entries else None
     return Rule(
         id=rule_id,

@@ -265,3 +265,15 @@ def test_a_rung_that_needs_a_participant_fails_on_an_event_without_one():
     body = "on: room_started\nfallback: [{agent: '{{ participant.identity }}'}]"
     decision = one(rule(body), started())
     assert (decision.reason, decision.at) == (Reason.TEMPLATE_ERROR, "fallback[0].agent")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "dispatch: {agent: a}\nfallback: [{deployment: {weights: {a: 1}, sticky: participant}}]",
+        "dispatch: [{agent: a, fallback: [{deployment: {weights: {a: 1}, sticky: participant}}]}]",
+    ],
+)
+def test_a_rung_can_not_be_sticky_by_a_participant_that_no_event_has(body):
+    (found,) = errors(rule_file(f"on: room_started\n{body}"))
+    assert found.endswith("'sticky: participant': 'room_started' has no participant")

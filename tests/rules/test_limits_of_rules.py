@@ -178,3 +178,11 @@ def test_a_limit_may_be_a_default_that_counts_for_each_rule():
     )
     a, b = decided(rules, started())
     assert (a.plans[0].share, b.plans[0].share) == (Share("", 1), Share("", 5))
+
+
+def test_a_limit_below_what_is_sent_together_is_warned_of():
+    rules = rule("limit: {active: 1}\ndispatch: [{agent: a}, {agent: b}]")
+    assert warnings(rules) == [
+        "3:5: 'limit': the rule sends 2 agents together, and 1 may be live: it never dispatches"
+    ]
+    assert warnings(rule("limit: {active: 2}\ndispatch: [{agent: a}, {agent: b}]")) == []

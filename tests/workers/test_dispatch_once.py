@@ -45,7 +45,8 @@ def test_a_caller_gets_the_agent_the_rule_names(house: House, sandbox: Sandbox) 
     assert dispatch["agent"] == "greeter"
     assert json.loads(dispatch["metadata"]) == {"customer": "ana", "lang": "es"}
     assert dispatch["attributes"] == {"source": "rules"}
-    assert dispatch["created_at"] <= dispatch["accepted_at"] <= dispatch["joined_at"]
+    # An agent may be in the room before the answer to the call that asked for it is here.
+    assert dispatch["created_at"] <= min(dispatch["accepted_at"], dispatch["joined_at"])
     assert dispatch["agent_identity"].startswith("agent-")
     [call] = sandbox.calls.of("CreateDispatch")
     assert call.request["room"] == "support-1"
