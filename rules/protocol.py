@@ -4,6 +4,7 @@ in, secrets left out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -237,7 +238,7 @@ def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         snake_case(key): _own(value) if key in _OPAQUE else _value(snake_case(key), value)
         for key, value in given.items()
-        if value is not None and snake_case(key) not in _SECRETS and key not in _UNREAD
+        if _is_json(value) and snake_case(key) not in _SECRETS and key not in _UNREAD
     }
 
 
@@ -245,7 +246,7 @@ def _value(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, Mapping):
         return _plain(value)
     if isinstance(value, list):
-        return [_plain(item) if isinstance(item, Mapping) else item for item in value]
+        return [_value("", item) for item in value if _is_json(item)]
     if isinstance(value, str):
         is_number = key in _INT64_FIELDS and _INT64.match(value)
         return int(value) if is_number else well_formed(value)
@@ -258,7 +259,13 @@ def _own(value: object) -> object:
     return {
         well_formed(str(key)): well_formed(item) if isinstance(item, str) else item
         for key, item in value.items()
+        if _is_json(item)
     }
+
+
+def _is_json(value: object) -> bool:
+    """Whether there is anything: null is absent, and Python reads NaN where JSON has none."""
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 @lru_cache(maxsize=2048)

@@ -4,34 +4,40 @@ A dot or a subscript on what an event carries reads that field and nothing else,
 who names an attribute `items` or writes `{{ … }}` into metadata changes data, never code.
 
 Jinja's own sandbox bounds `range` only. Here texts and lists cannot grow past
-`template_filters.MAX_LENGTH`, loops share one budget of steps, and filters that build text of any
+`template_budget.MAX_LENGTH`, all that is done shares one budget, and filters that build text of any
 length by a number (`center`, `indent`, …) are left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import date, datetime, time, timedelta
+from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import nodes, pass_context
-from jinja2.compiler import CodeGenerator, optimizeconst
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, operators, optimizeconst
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from rules.template_filters import filters, kept_short
-from rules.template_values import MAPPING_METHODS, Fields, Missing, fields_of, or_missing, spoken
+from rules.template_budget import budget, counted, kept_short, worked
+from rules.template_filters import filters
+from rules.template_values import (
+    MAPPING_METHODS,
+    Fields,
+    Missing,
+    fields_of,
+    key_text,
+    or_missing,
+    spoken,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jinja2.compiler import Frame
     from jinja2.runtime import Context, Undefined
-
-MAX_STEPS: Final = 10_000
-"""Turns that all loops of one rendering may take together."""
-BUDGET: Final = "rendering budget"
-"""Where a rendering keeps its remaining steps; no template can write this name."""
 
 COUNTED: Final = "counted"
 """The filter that is put around what a loop loops over; no template may use it."""
@@ -59,24 +65,6 @@ _ATTRIBUTES: Final[Mapping[type, frozenset[str]]] = {
 """What may be read of values that know more than a template should: a clock, the time zone here."""
 
 
-class Budget:
-    """How many turns of loops are left in one rendering."""
-
-    def __init__(self) -> None:
-        self.steps = MAX_STEPS
-
-    def spend(self, turns: int) -> None:
-        """Take turns off.
-
-        Raises:
-            SecurityError: there are not as many left.
-        """
-        self.steps -= turns
-        if self.steps < 0:
-            msg = f"its loops take more than {MAX_STEPS:,} turns"
-            raise SecurityError(msg)
-
-
 class _Generator(CodeGenerator):
     @optimizeconst
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's name
@@ -86,6 +74,57 @@ class _Generator(CodeGenerator):
             self.visit(part, frame)
             self.write(", ")
         self.write("))")
+
+    @optimizeconst
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """Comparing may look at all there is on both sides."""
+        self.write("(")
+        self._worked(node.expr, frame)
+        for operand in node.ops:
+            self.write(f" {operators[operand.op]} ")
+            self._worked(operand.expr, frame)
+        self.write(")")
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """A list may hold another several times over."""
+        self.write("environment.worked(")
+        super().visit_List(node, frame)
+        self.write(")")
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """As a list, where it is no list of names to set."""
+        if node.ctx != "load":
+            super().visit_Tuple(node, frame)
+            return
+        self.write("environment.worked(")
+        super().visit_Tuple(node, frame)
+        self.write(")")
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """As a list; what a key is made of is looked at besides."""
+        self.write("environment.worked({")
+        for item in node.items:
+            self._worked(item.key, frame)
+            self.write(": ")
+            self.visit(item.value, frame)
+            self.write(", ")
+        self.write("})")
+
+    @optimizeconst
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """Jinja cuts pieces out of texts and lists without asking the environment."""
+        if not isinstance(node.arg, nodes.Slice):
+            super().visit_Getitem(node, frame)
+            return
+        self._worked(node.node, frame)
+        self.write("[")
+        self.visit(node.arg, frame)
+        self.write("]")
+
+    def _worked(self, node: nodes.Expr, frame: Frame) -> None:
+        self.write("environment.worked(")
+        self.visit(node, frame)
+        self.write(")")
 
 
 class RuleEnvironment(ImmutableSandboxedEnvironment):
@@ -103,7 +142,12 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
             finalize=spoken,
         )
         self.globals = {"range": self.globals["range"]}
-        self.filters = {**filters(self.filters), COUNTED: _counted}
+        self.filters = {name: _at_cost(each) for name, each in filters(self.filters).items()}
+        self.filters[COUNTED] = _counted
+        tests: Mapping[str, Any] = self.tests
+        self.tests = {name: _at_cost(each) for name, each in tests.items()}
+
+    worked = staticmethod(worked)
 
     def joined(self, parts: Iterable[object]) -> str:
         """What `~` does."""
@@ -113,6 +157,7 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja's signature
         """Calculate, unless the result would be huge."""
+        worked((left, right))
         match operator:
             case "*":
                 if isinstance(left, list | tuple) or isinstance(right, list | tuple):
@@ -131,8 +176,14 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
                 _bounded(_bits(left) * abs(right) if isinstance(right, int) else 0)
         return super().call_binop(context, operator, left, right)
 
+    def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Jinja's signature
+        """Call a method, which may look at all of its text and its arguments."""
+        worked((getattr(obj, "__self__", None), *args, *kwargs.values()))
+        return super().call(context, obj, *args, **kwargs)
+
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - Jinja's signature
         """Read `obj.attribute`: a field of data, or one of a few harmless methods."""
+        budget().take(1)
         if isinstance(obj, Missing):
             return obj.below(attribute)
         fields = fields_of(obj)
@@ -147,14 +198,15 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - Jinja's signature
         """Read `obj[argument]`."""
+        budget().take(1)
         if isinstance(obj, Missing):
-            return obj.below(str(argument))
+            return obj.below(key_text(argument))
         fields = fields_of(obj)
         if fields is not None and (isinstance(argument, str) or not isinstance(obj, str)):
             return fields.read(argument)
         if isinstance(argument, str):
             return self.getattr(obj, argument)
-        return or_missing(super().getitem(obj, argument), f"item {argument}")
+        return or_missing(super().getitem(obj, argument), f"item {key_text(argument)}")
 
     def _field(self, fields: Fields, attribute: str) -> Any:  # noqa: ANN401 - any JSON
         found = fields.read(attribute)
@@ -181,10 +233,21 @@ def _bounded(bits: int) -> None:
         raise SecurityError(msg)
 
 
-@pass_context
-def _counted(context: Context, values: Iterable[Any] | Undefined) -> Iterable[Any]:
+def _at_cost(of_jinja: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter or a test that has the work of looking at what it is given taken off."""
+
+    @wraps(of_jinja)
+    def at_cost(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as it is wrapped
+        given = [counted(arg) if isinstance(arg, Generator) else arg for arg in args]
+        worked((*given, *kwargs.values()))
+        return of_jinja(*given, **kwargs)
+
+    return at_cost
+
+
+def _counted(values: Iterable[Any] | Undefined) -> Iterable[Any]:
     """Wrapped around what a `for` loops over."""
-    budget: Budget = context[BUDGET]
-    listed = list(islice(values, budget.steps + 1))
-    budget.spend(len(listed))
+    left = budget()
+    listed = list(islice(values, left.turns + 1))
+    left.take_turns(len(listed))
     return [or_missing(value, f"item {n}") for n, value in enumerate(listed)]

@@ -5,11 +5,13 @@ or build text of any length from a number.
 from __future__ import annotations
 
 import json
+from collections.abc import Sized
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import pass_environment
-from jinja2.exceptions import SecurityError
 
+from rules.template_budget import MAX_LENGTH, kept_short
 from rules.template_values import Fields, fields_of, spoken
 
 if TYPE_CHECKING:
@@ -17,12 +19,10 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-MAX_LENGTH: Final = 1024 * 1024
-"""Characters of a text, or items of a list, that a template may build."""
 _MAX_INDENT: Final = 8
 _MAX_PRECISION: Final = 15
 _FROM_JINJA: Final = """
-    abs capitalize count d default dictsort first float int last length list lower map max min
+    abs capitalize count d default dictsort first float int last length lower map max min
     reject rejectattr reverse select selectattr sort sum title trim truncate unique upper urlencode
     wordcount
 """.split()  # noqa: SIM905 - as words in a sentence
@@ -34,23 +34,13 @@ def filters(of_jinja: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..
     ours: dict[str, Callable[..., Any]] = {
         "items": _items,
         "join": _join,
+        "list": _list,
         "replace": _replace,
         "round": _round,
         "string": _string,
         "tojson": to_json,
     }
     return {**kept, **ours}
-
-
-def kept_short(length: int) -> None:
-    """Refuse to build something huge.
-
-    Raises:
-        SecurityError: it would be longer than a template may build.
-    """
-    if length > MAX_LENGTH:
-        msg = f"it would build a value longer than {MAX_LENGTH:,}"
-        raise SecurityError(msg)
 
 
 def to_json(value: object, indent: int | None = None) -> str:
@@ -100,6 +90,12 @@ def _plain(value: object) -> object:
 def _items(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
     fields = fields_of(value)
     return list(fields.items()) if fields is not None else list(value.items())
+
+
+def _list(value: Iterable[Any]) -> list[Any]:
+    if isinstance(value, Sized):
+        kept_short(len(value))
+    return list(islice(value, MAX_LENGTH))
 
 
 def _string(value: object) -> str:

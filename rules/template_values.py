@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined, Undefined
 from jinja2.exceptions import UndefinedError
 
 from rules.metadata import json_object
+from rules.template_budget import worked
 
 MAPPING_METHODS: Final = frozenset({"get", "items", "keys", "values"})
 """What a template may call on fields, where no field has that name."""
@@ -32,7 +33,9 @@ class Missing(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        return self._undefined_hint or f"'{self._undefined_name}' is absent"
+        name: object = self._undefined_name  # Jinja's own may be whatever is between brackets
+        told = name if isinstance(name, str) else key_text(name)
+        return self._undefined_hint or f"'{told}' is absent"
 
     def _fail_with_undefined_error(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, ARG002 - Jinja's signature
         raise UndefinedError(self._undefined_message)
@@ -55,7 +58,7 @@ class Fields(Mapping[str, Any]):
         """A field; `Missing` if there is none or it is null."""
         value = self.plain.get(key) if isinstance(key, str) else None
         if value is None:
-            return Missing(name=f"{self.path}.{key}" if self.path else str(key))
+            return Missing(name=f"{self.path}.{key_text(key)}" if self.path else key_text(key))
         return Fields(value, f"{self.path}.{key}") if isinstance(value, Mapping) else value
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - any JSON
@@ -74,6 +77,8 @@ class Fields(Mapping[str, Any]):
 
     def __str__(self) -> str:
         return str(self.plain)
+
+    __repr__ = __str__
 
 
 class MetadataText(str):
@@ -100,7 +105,13 @@ def spoken(value: Any) -> Any:  # noqa: ANN401 - whatever a template has made
 
     Raises:
         UndefinedError: it is nothing, or Python's own: a method that was not called, a generator.
+        SecurityError: it would be huge.
     """
+    if isinstance(value, Fields):
+        return worked(value)
+    if isinstance(value, _CONTAINERS):
+        _each_spoken(worked(value))
+        return value
     if isinstance(value, _SPOKEN):
         return value
     if value is None:
@@ -113,7 +124,23 @@ def spoken(value: Any) -> Any:  # noqa: ANN401 - whatever a template has made
     raise UndefinedError(msg)
 
 
-_SPOKEN: Final = (str, int, float, list, tuple, dict, Fields, date, time, timedelta, Undefined)
+def _each_spoken(values: Any) -> None:  # noqa: ANN401 - as above
+    """Look into lists and mappings; JSON's null may stand there, and is printed as `None`."""
+    for value in values.values() if isinstance(values, dict) else values:
+        if value is not None and not isinstance(value, str | int | float):
+            spoken(value)
+
+
+_LONGEST_KEY: Final = 60
+_CONTAINERS: Final = (list, tuple, dict)
+_SPOKEN: Final = (str, int, float, date, time, timedelta, Undefined)
+
+
+def key_text(key: object) -> str:
+    """What is between brackets, for a message: short, and nothing of Python's."""
+    if isinstance(key, str):
+        return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…"
+    return str(key) if isinstance(key, int | float) else "…"
 
 
 def fields_of(value: object) -> Fields | None:

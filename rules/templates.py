@@ -14,7 +14,8 @@ from jinja2.meta import find_undeclared_variables
 
 from rules.metadata import well_formed
 from rules.names import TEMPLATE_NAMES
-from rules.sandbox import BUDGET, COUNTED, Budget, RuleEnvironment
+from rules.sandbox import COUNTED, RuleEnvironment
+from rules.template_budget import MAX_LENGTH, budgeted
 from rules.template_checks import (
     check,
     check_path,
@@ -24,7 +25,6 @@ from rules.template_checks import (
     paths_of,
     tables_of,
 )
-from rules.template_filters import MAX_LENGTH
 from rules.template_reads import only_reads
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 MAX_SOURCE: Final = 64 * 1024
 """Characters a template may have."""
+
+MAX_DEPTH: Final = 64
+"""How deep a template may be nested: Jinja takes the cube of it to compile, seconds for 200."""
 
 _ENVIRONMENT: Final = RuleEnvironment()
 _DELIMITERS: Final = ("{{", "{%", "{#")
@@ -82,7 +85,8 @@ class Template:
         if self.constant is not None:
             return self.source
         try:
-            text = "".join(_bounded(self._texts(context)))
+            with budgeted():
+                text = "".join(_bounded(self._texts(context)))
         except RenderingError:
             raise
         except Exception as error:  # a template is somebody else's program
@@ -91,7 +95,7 @@ class Template:
 
     def _texts(self, context: Context) -> Iterator[str]:
         compiled = self.compiled or _compiled(self.source)
-        variables = compiled.new_context({**context, BUDGET: Budget()})
+        variables = compiled.new_context({**context})
         yield from compiled.root_render_func(variables)
 
     def render_json(self, context: Context) -> Any:  # noqa: ANN401 - any JSON
@@ -125,7 +129,10 @@ def compile_template(source: str) -> Template:
         return Template(source, constant=source)
     if len(source) > MAX_SOURCE:
         raise ValueError(f"a template of {len(source):,} characters: {MAX_SOURCE:,} are allowed")
-    return _only_reading(source) or _of_any_kind(source)
+    try:
+        return _only_reading(source) or _of_any_kind(source)
+    except RecursionError as error:
+        raise ValueError("not a valid template: it is nested too deeply") from error
 
 
 def _only_reading(source: str) -> Template | None:
@@ -140,6 +147,7 @@ def _only_reading(source: str) -> Template | None:
 
 def _of_any_kind(source: str) -> Template:
     tree = _parsed(source)
+    _check_depth(tree)
     every = tuple(tree.find_all(nodes.Node))
     check_words("filter", of_kind(nodes.Filter, every), _FILTERS)
     check_words("test", of_kind(nodes.Test, every), _TESTS)
@@ -154,7 +162,8 @@ def _of_any_kind(source: str) -> Template:
     for loop in of_kind(nodes.For, every):
         _count_turns(loop)
     try:
-        return replace(told, compiled=_ENVIRONMENT.from_string(tree))
+        with budgeted():  # what is constant is calculated now
+            return replace(told, compiled=_ENVIRONMENT.from_string(tree))
     except Exception as error:  # Jinja's and Python's compiler fail in many ways
         raise ValueError(f"not a valid template: {_said(error)}") from error
 
@@ -181,6 +190,16 @@ def _parsed(source: str) -> nodes.Template:
         raise ValueError(f"not a valid template: {error.message}{where}") from error
     except Exception as error:  # Jinja's and Python's compiler fail in many ways
         raise ValueError(f"not a valid template: {_said(error)}") from error
+
+
+def _check_depth(tree: nodes.Template) -> None:
+    level: list[nodes.Node] = [tree]
+    depth = 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"a template nested deeper than {MAX_DEPTH} levels")
+        level = [inner for node in level for inner in node.iter_child_nodes()]
 
 
 def _undeclared(tree: nodes.Template) -> frozenset[str]:

@@ -103,3 +103,14 @@ def test_anything_else_is_an_event_or_a_value_error(body):
     except ValueError:
         return
     assert read_event(event.to_json()) == event
+
+
+def test_what_no_json_can_say_is_absent():
+    body = json.loads(
+        '{"event": "participant_joined", "room": {"name": "a", "emptyTimeout": NaN},'
+        ' "participant": {"identity": "b", "attributes": {"c": NaN, "d": "e"}}}'
+    )
+    event = read_event(body)
+    assert event.room["empty_timeout"] == 0
+    assert event.participant["attributes"] == {"d": "e"}
+    json.dumps(event.to_json(), allow_nan=False)
