@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from rules.metadata import json_object
@@ -45,7 +46,7 @@ def run_test(ruleset: Ruleset, test: RuleTest) -> Result:
             last[decision.rule] = decision
     replay.run_out()
     came = [sent for sent in replay.sent if sent.was_sent]
-    missing, surplus = _unmatched(test.expect, came)
+    missing, surplus = _unmatched(test.expect, came) if test.expect is not None else ([], [])
     lines: list[str] = []
     for expected in missing:
         nearest = _nearest(expected, surplus)
@@ -153,7 +154,8 @@ def _compared(expected: Mapping[str, Any], sent: Sent) -> list[str]:
     same = {key: value for key, value in about.items() if key not in differing}
     lines = [f"  {_shown(same)}"] if same else []
     for key, (wanted, value) in differing.items():
-        lines += [f"- {key}: {_shown(wanted)}", f"+ {key}: {_shown(value)}"]
+        came = _time(value) if key == "at" else value
+        lines += [f"- {key}: {_shown(wanted)}", f"+ {key}: {_shown(came)}"]
     return lines
 
 
@@ -192,6 +194,11 @@ def _reasons(
                 lines += [f"- {rule}: {wanted}", f"+ {rule}: {reason}"]
                 lines += [f"    {': '.join(filter(None, (at, detail)))}"] if at or detail else []
     return lines
+
+
+def _time(at: float) -> str:
+    """A time as tests write it."""
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _readable(metadata: str) -> Any:  # noqa: ANN401 - any JSON

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules import document
 from rules.compiling import Compiling
-from rules.decision import Reason
+from rules.decision import Provider, Reason, RestartPolicy
 from rules.document import read_document
-from rules.problems import nearest, quoted
+from rules.problems import Mark, nearest, quoted
 from rules.storyline import Storyline, read_time
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rules.document import Entries, Node
     from rules.event import Event
     from rules.files import RuleFile
-    from rules.problems import Mark, Report
+    from rules.problems import Report
 
 BEGIN: Final = "2026-01-01T12:00:00Z"
 """When a test begins that does not say `at`."""
@@ -39,6 +39,7 @@ EXPECTED_KEYS: Final = (
 )
 """What may be expected of a dispatch."""
 
+_CHOICES: Final = {"restart_policy": RestartPolicy, "provider": Provider}
 _FILE_KEYS: Final = ("rules", "tests")
 _TEST_KEYS: Final = ("name", "at", "events", "event", "file", "expect", "reasons")
 
@@ -50,8 +51,8 @@ class RuleTest:
     name: str
     mark: Mark
     events: tuple[Event, ...]
-    expect: tuple[Mapping[str, Any], ...]
-    """The dispatches, all of them; fields that are left out are not compared."""
+    expect: tuple[Mapping[str, Any], ...] | None
+    """The dispatches, all of them; fields that are left out are not compared. None: any."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why rules came to what they came to at last, by their ids."""
 
@@ -70,7 +71,10 @@ class TestFile:
 
 def read_tests(file: RuleFile, report: Report) -> TestFile | None:
     """Read a file of tests; problems go to the report."""
+    before = len(report.problems)
     root = read_document(file.text, file.path, report)
+    if root is None and len(report.problems) == before:
+        report.error(Mark(file.path, 1, 1), "an empty file: it needs 'tests:', a list of tests")
     if not isinstance(root, document.Mapping):
         if root is not None:
             report.error(root.mark, "a file of rule tests is a mapping with 'tests:'")
@@ -99,6 +103,8 @@ class _Reader:
             return (str(path.with_name(name)),)
         node = entries["rules"][1]
         items = node.items if isinstance(node, document.Sequence) else [node]
+        if not items:
+            self._report.error(node.mark, "'rules' is an empty list: name the files it is about")
         texts = [self._compiling.text(item, "rules") for item in items]
         return tuple(str(self._folder / str(text.value)) for text in texts if text is not None)
 
@@ -113,16 +119,16 @@ class _Reader:
         if "name" not in entries:
             self._report.error(node.mark, "a test needs a 'name'")
         if "expect" not in entries and "reasons" not in entries:
-            told = "a test needs 'expect', the dispatches that follow; [] for none"
+            told = "a test needs 'expect', the dispatches that follow ([] for none), or 'reasons'"
             self._report.error(node.mark, told)
         events = self._events(entries, node.mark)
-        expect = self._expected(entries["expect"][1]) if "expect" in entries else ()
+        expect = self._expected(entries["expect"][1]) if "expect" in entries else None
         reasons = self._reasons(entries["reasons"][1]) if "reasons" in entries else {}
         return RuleTest(
             str(name.value) if name is not None else "",
             node.mark,
             tuple(events),
-            tuple(expect),
+            tuple(expect) if expect is not None else None,
             reasons,
         )
 
@@ -172,11 +178,18 @@ class _Reader:
             return []
         path = self._folder / str(text.value)
         try:
-            return list(story.recorded(path.read_text(encoding="utf-8-sig")))
+            events = list(story.recorded(path.read_text(encoding="utf-8-sig")))
         except OSError as error:
-            self._report.error(text.mark, f"{path}: {error.strerror}")
+            told = str(error.strerror)
+        except UnicodeDecodeError:
+            told = "not UTF-8 text"
         except ValueError as error:
-            self._report.error(text.mark, f"{path}: {error}")
+            told = str(error)
+        else:
+            if events:
+                return events
+            told = "no events"
+        self._report.error(text.mark, f"{path}: {told}")
         return []
 
     def _expected(self, node: Node) -> list[Mapping[str, Any]]:
@@ -204,6 +217,8 @@ class _Reader:
                 self._report.error(node.mark, str(error))
         elif key == "attributes" and not isinstance(node, document.Mapping):
             self._report.error(node.mark, "'expect.attributes' takes a mapping")
+        elif key in _CHOICES:
+            self._compiling.choice(node, _CHOICES[key], f"expect.{key}")
         elif key not in ("metadata", "attributes"):
             self._compiling.text(node, f"expect.{key}")
 
