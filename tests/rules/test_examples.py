@@ -1,66 +1,73 @@
-"""The example rule files do what their comments say."""
+"""The example rule files do what their tests, which stand beside them, say."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 import rules
-from rules.loader import load
-from tests.rules.given import decided, joined
+from rules.files import RuleFile
+from rules.loader import load, load_all
+from rules.problems import Report
+from rules.rule_test_run import run_test
+from rules.rule_tests import TestFile, read_tests
 
 EXAMPLES = Path(rules.__file__).parent / "examples"
+TESTS = sorted(EXAMPLES.glob("*.test.yaml"))
+FILES = sorted(set(EXAMPLES.iterdir()) - set(TESTS))
+TABLES = {"dialled-table.yaml"}
+"""Files without rules."""
 
 
-def dispatched(file, event):
-    plans = [plan for each in decided(load(EXAMPLES / file), event) for plan in each.plans]
-    return [(plan.claim.owner, plan.agent, plan.deployment, plan.metadata) for plan in plans]
+def names(path: Path) -> str:
+    return path.name
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
-def test_every_example_loads_without_a_warning(path):
-    assert load(path).warnings == ()
+def read(path: Path) -> TestFile:
+    report = Report()
+    file = read_tests(RuleFile(str(path), path.read_text()), report)
+    assert file is not None
+    assert report.problems == []
+    return file
 
 
-def test_the_examples_load_together():
-    assert len(load(EXAMPLES).rules) >= 8
+@pytest.mark.parametrize("path", TESTS, ids=names)
+def test_every_example_does_what_its_tests_say(path: Path) -> None:
+    file = read(path)
+    results = [run_test(load_all(file.rules), test) for test in file.tests]
+    assert {r.test.name: r.differences for r in results if not r.passed} == {}
 
 
-def test_the_first_example_greets_whoever_joins():
-    assert dispatched("first.yaml", joined()) == [("greet-everyone", "greeter", "", "")]
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_every_example_with_rules_has_tests(path: Path) -> None:
+    assert path.with_suffix(".test.yaml").exists() == (path.name not in TABLES)
 
 
-@pytest.mark.parametrize(
-    ("lang", "rule"), [("es", "support-es"), ("ca", "support-es"), ("de", "support-en")]
-)
-def test_the_demo_greets_support_rooms_in_their_language(lang, rule):
-    (sent,) = dispatched("demo.yaml", joined(room={"metadata": {"lang": lang}}))
-    assert sent[:3] == (rule, "greeter", "")
-    expected = {
-        "lang": lang if rule == "support-es" else "en",
-        "customer": "ana",
-        "tier": "standard",
-    }
-    assert json.loads(sent[3]) == expected
+@pytest.mark.parametrize("path", FILES, ids=names)
+def test_every_example_says_on_top_whom_it_is_for(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    comment = next(n for n, line in enumerate(lines) if not line.startswith("# "))
+    assert 1 <= comment <= 4
 
 
-def test_the_demo_answers_phone_callers_with_the_phone_agent_alone():
-    caller = {"kind": "SIP", "attributes": {"sip.phoneNumber": "+34910000001"}}
-    (sent,) = dispatched("demo.yaml", joined(participant=caller))
-    assert sent[:3] == ("phone", "phone", "")
-    assert json.loads(sent[3]) == {"caller": "+34910000001", "dialled": "unknown"}
+@pytest.mark.parametrize("path", TESTS, ids=names)
+def test_every_example_is_tested_for_what_it_does_and_for_what_it_does_not(path: Path) -> None:
+    tests = read(path).tests
+    assert any(test.expect for test in tests)
+    assert any(test.expect == () for test in tests)
 
 
-def test_the_demo_sends_some_beta_rooms_to_staging():
-    sent = [dispatched("demo.yaml", joined(room={"name": f"beta-{n}"}))[0] for n in range(100)]
-    assert {(agent, deployment) for _, agent, deployment, _ in sent} == {
-        ("greeter", ""),
-        ("greeter", "staging"),
-    }
+def test_every_rule_is_dispatched_or_its_reason_named_by_some_test() -> None:
+    shown: set[str] = set()
+    for path in TESTS:
+        for test in read(path).tests:
+            shown |= {str(each["rule"]) for each in test.expect or () if "rule" in each}
+            shown |= set(test.reasons)
+    assert {rule.id for rule in load(EXAMPLES).rules} == shown
 
 
-def test_the_note_taker_comes_with_the_recorder_only():
-    assert dispatched("microphone.yaml", joined(participant={"kind": "EGRESS"}))
-    assert not dispatched("microphone.yaml", joined())
+def test_all_load_together_and_only_the_summariser_that_is_too_late_warns() -> None:
+    (warning,) = load(EXAMPLES).warnings
+    assert Path(warning.path).name == "summary.yaml"
+    assert "room_ended" in warning.message
