@@ -63,11 +63,7 @@ class Storyline:
             raise ValueError(f"there is no event {quoted(name)}{hint}")
         _check_names(body)
         body = {**body, **self._told(body, name)}
-        body.setdefault("created_at", self.now)
-        event = read_event(body, fallback_id=f"EV_{self._number}")
-        if event.at:
-            self.now = event.at
-        return event if event.at else replace(event, at=self.now)
+        return self._timed(read_event(body, fallback_id=f"EV_{self._number}"), body)
 
     def recorded(self, lines: str) -> Iterator[Event]:
         """Events of a file of JSON lines: webhooks' bodies, or deliveries that hold one in `body`.
@@ -86,10 +82,24 @@ class Storyline:
                     raise ValueError("a JSON object is needed")  # noqa: TRY004, TRY301 - bad input
                 self._number += 1
                 event = read_event(body, fallback_id=f"EV_{self._number}")
+                event = self._timed(event, body)
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"line {number}: {error}") from error
-            self.now = event.at or self.now
-            yield event if event.at else replace(event, at=self.now)
+            yield event
+
+    def _timed(self, event: Event, body: Mapping[str, Any]) -> Event:
+        """The event, on the clock: at its own time, or else at the time of the one before it."""
+        told = "created_at" in body or "createdAt" in body
+        at = event.at if told else self.now
+        try:
+            datetime.fromtimestamp(at, UTC)
+        except (ValueError, OverflowError, OSError):
+            at = 0.0
+        if not at:
+            what = "'created_at' is a time in Unix seconds" if told else "'after' is too long"
+            raise ValueError(what)
+        self.now = at
+        return replace(event, at=at)
 
     def _tick(self, body: dict[str, Any]) -> None:
         at, after = body.pop("at", None), body.pop("after", None)
@@ -118,7 +128,7 @@ class Storyline:
             told["room"] = self._rooms[key] = {"sid": sid, **self._rooms.get(key, {}), **room}
             participant = _object(body, "participant")
             if participant is not None:
-                who = (told["room"]["sid"], str(participant.get("identity", "")))
+                who = (str(told["room"]["sid"]), str(participant.get("identity", "")))
                 known = {**self._people.get(who, {}), **participant}
                 told["participant"] = self._people[who] = known
         return told
