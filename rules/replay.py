@@ -225,7 +225,10 @@ class Replay:
                 each.leaving_since = None
             elif not was_leaving:
                 each.leaving_since = event.at
-                self._at(event.at + release.after, room, each)
+                if release.after:
+                    self._at(event.at + release.after, room, each)
+                else:
+                    self._move(room, each, Fate.RELEASED)
 
     def _end(self, room: _Room) -> None:
         """The room's session is over, and with it all that was live in it."""

@@ -167,6 +167,12 @@ class TestRelease:
             (1, "sent"),
         ]
 
+    def test_at_once_where_it_has_no_after(self):
+        """Webhooks tell whole seconds: what comes next is often of the same moment."""
+        rules = rule("on: track_published\nonce: participant\nrelease: track_unpublished")
+        events = [joined(), track("T1"), track("T1", ended=True), track("T2")]
+        assert fates(rules, *events) == [(0, "released"), (0, "sent")]
+
     def test_not_while_somebody_comes_back_in_time(self):
         rules = rule("release: {when: last_human_left, after: 30s}")
         back = [joined(), left(), joined(after="30s")]
