@@ -54,7 +54,12 @@ def warn_of_hours(hours: Sequence[tuple[Scalar, Hours]], report: Report) -> None
 def warn_of_dates(
     exceptions: Sequence[tuple[Scalar, Dates]], days: frozenset[int], report: Report
 ) -> None:
-    """Warn of exceptions without effect."""
+    """Warn of exceptions without effect.
+
+    One list of holidays may serve schedules of different days: those that are on none of the days
+    are told of only where all of them are.
+    """
+    some_day = any(_some_day([dates], days) for _, dates in exceptions)
     for index, (text, dates) in enumerate(exceptions):
         covering = (
             other
@@ -66,6 +71,8 @@ def warn_of_dates(
         if _some_day([dates], days):
             covered = next(covering, None)
             told = f"{quoted(covered.value)} leaves it out" if covered else None
+        elif some_day:
+            continue
         elif dates[0] == dates[1]:
             told = f"it is a {DAYS[dates[0].weekday()]}, which 'days' leaves out"
         else:

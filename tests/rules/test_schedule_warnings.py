@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.schedule_checks import DAYS
-from tests.rules.given import rule
+from tests.rules.given import rule, warnings
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOURS = st.sampled_from(["09:00-12:00", "10:00-11:00", "11:00-13:00", "22:00-02:00", "23:00-01:00"])
@@ -115,3 +115,10 @@ def test_without_what_has_no_effect_a_schedule_covers_the_same(days, hours, date
         without["hours" if idle in hours else "except"].remove(idle)
         without = {key: value for key, value in without.items() if value}
         assert covered(without, times) == before
+
+
+def test_one_list_of_holidays_may_serve_schedules_of_other_days():
+    holidays = '["2026-12-25", "2026-12-26"]'  # a friday and a saturday
+    assert warnings(rule(f"schedule: {{days: [mon-fri], except: {holidays}}}")) == []
+    assert warnings(rule(f"schedule: {{days: [sat], except: {holidays}}}")) == []
+    assert len(warnings(rule(f"schedule: {{days: [sun], except: {holidays}}}"))) == 2
