@@ -157,12 +157,13 @@ class _Deciding:
         Raises:
             DispatchError: something cannot be rendered, or would not be taken.
         """
-        share = self._share(rule) if rule.limit is not None else None
+        share = self._share(rule)
         if share is not None:
             live = self._known.active(rule.id, share.per)
             if live + len(free) > share.active:
                 per = f" for {quoted(share.per)}" if share.per else ""
-                detail = f"{live} of its agents are live{per}, and {share.active} may be"
+                more = f", and {len(free)} would be sent" if len(free) > 1 else ""
+                detail = f"{live} of its agents are live{per}{more}, and {share.active} may be"
                 return _skip(rule, Reason.LIMIT, "limit.active", detail)
         plans = tuple(
             ladder.plan(claim, rule, self._event, self._context_of(rule, ladder), share)

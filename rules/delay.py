@@ -21,12 +21,21 @@ def refusal_when_due(rule: Rule, event: Event, session: Session) -> Refusal | No
         event: what it matched, filled in as it was then. Only who is present is read again.
         session: the room's session as it is now.
     """
-    if session.ended or session.sid != event.room_sid:
-        return Refusal(Reason.ROOM_ENDED, None, "the room's session has ended")
+    over = session_over(event, session)
+    if over is not None:
+        return over
     gone = _gone(rule, event, session)
     if gone is not None:
         return Refusal(Reason.PARTICIPANT_GONE, None, gone)
-    return unmet(rule, Facts(event, session))
+    stopped = unmet(rule, Facts(event, session))
+    return stopped and stopped._replace(reason=Reason.CONDITION)
+
+
+def session_over(event: Event, session: Session) -> Refusal | None:
+    """Why nobody is wanted for an event any more, whatever its rule: its session has ended."""
+    if session.ended or session.sid != event.room_sid:
+        return Refusal(Reason.ROOM_ENDED, None, "the room's session has ended")
+    return None
 
 
 def unmet(rule: Rule, facts: Facts) -> Refusal | None:

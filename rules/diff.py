@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from rules.decision import Provider, RestartPolicy
+from rules.decision import Outcome, Provider, RestartPolicy
+from rules.release import NEVER
 from rules.replay import Replay, Sent
 from rules.rule_test_run import told
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from rules.decision import Decision
+    from rules.decision import Decision, Rung
     from rules.event import Event
     from rules.ruleset import Ruleset
 
@@ -81,7 +82,8 @@ class _Played:
         if refusal is not None:
             parts = (refusal.reason.value, refusal.at, refusal.detail)
         elif (decision := self._decisions[number].get(rule)) is not None:
-            parts = (decision.reason.value, decision.at, decision.detail)
+            shadow = "it is a shadow" if decision.outcome is Outcome.SHADOW else None
+            parts = (shadow or decision.reason.value, decision.at, decision.detail)
         else:
             return "there is no such rule"
         return ": ".join(part for part in parts if part)
@@ -104,14 +106,28 @@ def _difference(key: _Key, before: _Played, after: _Played) -> Difference | None
 def _told(sent: Sent) -> dict[str, Any]:
     plan = sent.plan
     more = {
-        "restart_policy": _unless(plan.restart_policy, RestartPolicy.ON_FAILURE),
-        "provider": _unless(plan.provider, Provider.LIVEKIT),
-        "version": plan.version,
+        **_asked(plan),
         "after": plan.after,
-        "join_within": plan.join_within,
-        "fallback": [[f.provider.value, f.agent, f.deployment, f.metadata] for f in plan.fallback],
+        "fallback": [{"agent": rung.agent, **_asked(rung)} for rung in plan.fallback],
+        "release": [plan.release.when or plan.release.asked, plan.release.after],
     }
-    return told(sent) | {key: value for key, value in more.items() if value}
+    if plan.release == NEVER:
+        del more["release"]
+    return {k: v for k, v in more.items() if v} | told(sent)
+
+
+def _asked(rung: Rung) -> dict[str, Any]:
+    """What an agent is asked for with; what is usual is left out."""
+    every = {
+        "deployment": rung.deployment,
+        "metadata": rung.metadata,
+        "attributes": dict(rung.attributes),
+        "restart_policy": _unless(rung.restart_policy, RestartPolicy.ON_FAILURE),
+        "provider": _unless(rung.provider, Provider.LIVEKIT),
+        "version": rung.version,
+        "join_within": rung.join_within,
+    }
+    return {key: value for key, value in every.items() if value}
 
 
 def _unless(word: StrEnum, usual: StrEnum) -> str:

@@ -212,7 +212,8 @@ class _Reader:
 
     def _not_text(self, node: Mapping, key: Node, mark: Mark) -> None:
         if isinstance(key, Scalar):
-            self._report.error(mark, f"the key {quoted(key.value)} is not text: quote it")
+            shown = key.text or "null"  # as written: +34910000001 has lost its plus as a number
+            self._report.error(mark, f"the key {shown[:60]} is not text: quote it")
         elif isinstance(key, Mapping) and mark == node.mark._replace(column=node.mark.column + 1):
             says = "a value cannot begin with '{{': quote it, \"{{ … }}\""
             self._report.error(node.mark, says)

@@ -43,6 +43,9 @@ class EventName(StrEnum):
     PARTICIPANT_CHANGED = "participant_changed"
 
 
+OURS: Final = frozenset({EventName.ROOM_CHANGED, EventName.PARTICIPANT_CHANGED})
+"""Events that no webhook tells of."""
+
 HUMAN_KINDS: Final = frozenset({"STANDARD", "SIP", "CONNECTOR", "BRIDGE"})
 """Kinds of participants that are people (or a person's phone)."""
 

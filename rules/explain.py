@@ -29,7 +29,7 @@ def explain(
         known: which dispatches there are.
 
     Returns:
-        What `rules explain --json` prints.
+        What `rules explain --json` prints of one event.
     """
     if not event.id:
         event = replace(event, id="explained")

@@ -34,7 +34,7 @@ _TEXT: Final = (
 _TEXTS: Final = re.compile(_TEXT, re.DOTALL)
 _BUILDS: Final = re.compile(r"\.\s*(?:map|filter)\s*\(")
 _PATTERNS: Final = re.compile(rf"\.matches\(\s*({_TEXT})\s*\)", re.DOTALL)
-_WORDS: Final = re.compile(r"(?<![.\w])[A-Za-z_]\w*")
+_WORDS: Final = re.compile(r"(?<![\w)\]]\.)(?<!\w)[A-Za-z_]\w*")
 _PATHS: Final = re.compile(r"(?<![.\w])[a-z_]+(?:\.[A-Za-z_]\w*)*\b(?!\()")
 _SHOWN_VALUES: Final = 4
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rules.decision import Again
+from rules.decision import Again, Provider
 from rules.implied import asks_no_more
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ def warn_of_the_shadowed(rules: Iterable[Rule], report: Report) -> None:
 def _always_dispatches(rule: Rule) -> bool:
     """Whether nothing but its `on` and `when` can keep a rule from dispatching."""
     stopped = (rule.shadow, rule.unless, rule.expression, rule.schedule, rule.limit, rule.can_fail)
+    providers = {rung.provider for d in rule.dispatches for rung in (d.first, *d.fallback)}
+    if not providers <= {None, Provider.LIVEKIT}:  # others may not be configured
+        return False
     return not any(stopped) and rule.again is Again.WHEN_GONE
 
 

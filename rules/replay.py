@@ -25,7 +25,7 @@ from rules.known import Known
 from rules.session import Session, agent_name, observe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from rules.decision import Refusal
     from rules.rule import Rule
@@ -95,8 +95,11 @@ class _Room:
 class Replay:
     """Plays events, in the order given."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
+    def __init__(
+        self, ruleset: Ruleset, providers: Container[Provider] = frozenset(Provider)
+    ) -> None:
         self._ruleset = ruleset
+        self._providers = providers
         self._rooms: dict[str, _Room] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._timers: list[tuple[float, int, _Room, Sent]] = []
@@ -170,7 +173,7 @@ class Replay:
             live={**live, **played},
             accepted=frozenset(room.accepted) if room is not None else frozenset(),
             active=lambda rule, per: self._counts[rule, per],
-            providers=frozenset(Provider),
+            providers=self._providers,
         )
 
     def _send(self, room: _Room | None, plan: Plan, event: Event) -> None:

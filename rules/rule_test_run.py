@@ -6,11 +6,12 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from rules.decision import Reason
 from rules.metadata import json_object
 from rules.problems import quoted
-from rules.replay import Fate, Replay, Sent
+from rules.replay import Replay, Sent
 from rules.storyline import read_time
 
 if TYPE_CHECKING:
@@ -37,13 +38,22 @@ class Result:
         return not self.differences
 
 
+class _Last(NamedTuple):
+    """What a rule decided last, and when."""
+
+    decision: Decision
+    at: float
+
+
 def run_test(ruleset: Ruleset, test: RuleTest) -> Result:
     """Run one test."""
     replay = Replay(ruleset)
-    last: dict[str, Decision] = {}
+    last: dict[str, _Last] = {}
     for event in test.events:
         for decision in replay.play(event).decisions:
-            last[decision.rule] = decision
+            # What is about other events tells nothing once a rule was about one.
+            if decision.reason is not Reason.EVENT_TYPE or decision.rule not in last:
+                last[decision.rule] = _Last(decision, event.at)
     replay.run_out()
     came = [sent for sent in replay.sent if sent.was_sent]
     missing, surplus = _unmatched(test.expect, came) if test.expect is not None else ([], [])
@@ -160,28 +170,29 @@ def _compared(expected: Mapping[str, Any], sent: Sent) -> list[str]:
 
 
 def _why_not(
-    expected: Mapping[str, Any], last: Mapping[str, Decision], sent: Sequence[Sent]
+    expected: Mapping[str, Any], last: Mapping[str, _Last], sent: Sequence[Sent]
 ) -> list[str]:
     rule = expected.get("rule")
     if rule is None:
         return []
-    decision = last.get(str(rule))
-    if decision is None:
+    found = last.get(str(rule))
+    if found is None:
         return [f"    there is no rule {quoted(rule)}"]
-    reason, at, detail = _reason(decision, sent)
+    reason, at, detail = _reason(found, sent)
     return [f"    {': '.join(filter(None, (reason, at, detail)))}"]
 
 
-def _reason(decision: Decision, sent: Sequence[Sent]) -> tuple[str, str | None, str | None]:
+def _reason(last: _Last, sent: Sequence[Sent]) -> tuple[str, str | None, str | None]:
     """What a rule came to at last: of its decision, or of a dispatch that waited in vain."""
+    decision = last.decision
     waited = next((s for s in reversed(sent) if s.plan.rule == decision.rule), None)
-    if waited is not None and waited.fate is Fate.NOT_SENT and waited.refusal is not None:
+    if waited is not None and waited.refusal is not None and waited.at >= last.at:
         return waited.refusal.reason.value, waited.refusal.at, waited.refusal.detail
     return decision.reason.value, decision.at, decision.detail
 
 
 def _reasons(
-    test: RuleTest, ruleset: Ruleset, last: Mapping[str, Decision], sent: Sequence[Sent]
+    test: RuleTest, ruleset: Ruleset, last: Mapping[str, _Last], sent: Sequence[Sent]
 ) -> list[str]:
     lines: list[str] = []
     known = {rule.id for rule in ruleset.rules}

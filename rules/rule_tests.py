@@ -79,6 +79,9 @@ def read_tests(file: RuleFile, report: Report) -> TestFile | None:
         if root is not None:
             report.error(root.mark, "a file of rule tests is a mapping with 'tests:'")
         return None
+    if "version" in root.entries and "tests" not in root.entries:
+        report.error(root.mark, "this is a file of rules: tests of them stand in a *.test.yaml")
+        return None
     compiling = Compiling(report)
     entries = compiling.known_keys(root, _FILE_KEYS, "")
     listed = entries["tests"][1] if "tests" in entries else None

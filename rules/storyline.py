@@ -106,7 +106,10 @@ class Storyline:
         if at is not None and after is not None:
             raise ValueError("an event has 'at' or 'after', not both")
         if at is not None:
-            self.now = read_time(at)
+            when = read_time(at)
+            if self._number > 1 and when < self.now:
+                raise ValueError(f"{quoted(at)} is before the event that comes first")
+            self.now = when
         elif after is not None:
             try:
                 self.now += parse_duration(str(after)).total_seconds()

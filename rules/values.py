@@ -133,7 +133,10 @@ class ValueCompiler:
         if isinstance(node, Mapping):
             return self._in_table(node, name)
         if not isinstance(node, Sequence) or not node.items:
-            return self._broken(node, "'in' takes a list of constants")
+            word = node.value if isinstance(node, Scalar) else None
+            is_table = isinstance(word, str) and self._tables.keys(word) is not None
+            hint = f": for the keys of a table write {{table: {word}}}" if is_table else ""
+            return self._broken(node, f"'in' takes a list of constants{hint}")
         values: list[Constant] = []
         for item in node.items:
             if isinstance(item, Scalar):

@@ -9,7 +9,7 @@ import structlog
 from flask import Blueprint, Response, request
 from redis.exceptions import RedisError
 
-from rules.event import EventName
+from rules.event import OURS, EventName
 from service import problems
 from service.problems import Problem
 from service.verify import Forged, NotAnEvent, Stale, UnknownKey, Unsigned, verify
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 1024 * 1024
 
 _JSON: Final = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json")
-_USABLE: Final = frozenset(EventName)
+_USABLE: Final = frozenset(EventName) - OURS
 _KINDS: Final[dict[type[Exception], Kind]] = {
     Unsigned: problems.SIGNATURE_MISSING,
     UnknownKey: problems.UNKNOWN_KEY,

@@ -104,6 +104,8 @@ class Dispatch:
     doubtful: bool = field(default=False, metadata={"inner": True})
     """A worker that lost the room may have called too: look once more when that must be over."""
     agent_sid: str | None = field(default=None, metadata={"inner": True})
+    wanted_at: float = field(default=0.0, metadata={"inner": True})
+    """When its first call was due: it is tried from then on."""
     origin: Mapping[str, Any] = field(default_factory=dict, metadata={"inner": True})
     """The event it came from as the rules saw it, while it waits."""
     remembered: bool = field(default=False, metadata={"inner": True})
@@ -122,6 +124,15 @@ class Dispatch:
     def settled(self) -> bool:
         """Whether nothing more is to be done for it."""
         return not self.live and self.step is Step.NOTHING
+
+    @property
+    def _has_waited(self) -> bool:
+        return self.wanted_at > self.created_at
+
+    @property
+    def _was_called(self) -> bool:
+        called = self.called_at is not None or self.step is not Step.CREATE
+        return called or self.failures > 0 or self.accepted_at is not None
 
     @property
     def own_attributes(self) -> dict[str, str]:
@@ -170,8 +181,9 @@ class Dispatch:
         """Its session is over: it is too, if it was not yet, and nothing is owed any more."""
         if not self.live:
             return replace(self, step=Step.NOTHING)
-        states = {State.ACTIVE: State.ENDED, State.SCHEDULED: State.RELEASED}
-        state = states.get(self.state, State.FAILED)
+        state = State.ENDED if self.state is State.ACTIVE else State.FAILED
+        if self.state is State.SCHEDULED or (self._has_waited and not self._was_called):
+            state = State.RELEASED
         return replace(self.ended(state, reason, now), step=Step.NOTHING)
 
     def to_json(self) -> dict[str, Any]:
@@ -238,6 +250,7 @@ def planned(
         step=Step.WAIT if waits else Step.CREATE,
         origin=event.to_json() if waits else {},
         due=now + plan.after,
+        wanted_at=now + plan.after,
         called_at=now if called_by and not waits else None,
         called_by=called_by if not waits else "",
     )

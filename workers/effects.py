@@ -80,7 +80,7 @@ async def _no_such_server(hold: Hold, tools: Tools) -> None:
     """No such server in this worker's settings: perhaps another worker's are newer than these."""
     now = tools.queue.now()
     dispatches = hold.record.dispatches.values()
-    if any(now - d.created_at < settle.RETRY_SECONDS for d in dispatches if d.live):
+    if any(now - d.wanted_at < settle.RETRY_SECONDS for d in dispatches if d.live):
         await unmark(hold, tools)
         hold.not_before = now + tools.spread(UNKNOWN_SERVER_SECONDS)
         return

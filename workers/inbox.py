@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
+    import redis.asyncio
+
     from workers.scripts import ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
@@ -133,6 +135,11 @@ class DueQueue:
     def may_have_forgotten(self, event_at: float) -> bool:
         """Whether Redis may have lost what was decided on an event of this time."""
         return event_at <= self._may_have_forgotten
+
+    @property
+    def redis(self) -> redis.asyncio.Redis:
+        """The client of this loop."""
+        return self._runner.redis
 
     def now(self) -> float:
         """Redis's clock, Unix seconds, as of the last claim; all hosts agree on it."""

@@ -9,6 +9,8 @@
 | lkd:workers             | zset   | claim (trims)    | presence      | a minute after their last |
 | lkd:rules               | string | workers' watch   | a worker's    | until the next rules that |
 |                         |        |                  | start         | load                      |
+| lkd:rules:<hash>        | string | workers' watch   | a wait's end  | 8 days after it was last  |
+|                         |        |                  |               | in force                  |
 | lkd:inbox:<room>        | list   | accept, commit   | claim         | entries go when decided   |
 | lkd:room:<room>         | hash   | claim, commit,   | accept, claim | 7 days untouched; 1 hour  |
 |                         |        | release          |               | once its session is over  |
@@ -44,6 +46,8 @@ WAKE: Final = "lkd:wake"
 WORKERS: Final = "lkd:workers"
 """Members are a claimant, a colon, the hash of the rules it works by."""
 RULES: Final = "lkd:rules"
+RULES_OF: Final = "lkd:rules:"
+"""Dispatches wait for at most as long as a room is remembered, and are judged by these."""
 CLAIM: Final = "lkd:claim:"
 INBOX: Final = "lkd:inbox:"
 ROOM: Final = "lkd:room:"

@@ -23,10 +23,11 @@ from rules.event import PARTIAL
 from rules.known import Known
 from workers import history, lifecycle
 from workers.calls import CALLS_EACH, late
-from workers.dispatch import Dispatch, planned, share_of
+from workers.dispatch import Dispatch, State, planned, share_of
 from workers.effects import carry_out
 from workers.errors import NotYet, OverLimit, ProviderError
 from workers.inbox import event_of, split_entry
+from workers.providers.base import CALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +101,8 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
             await _decided(
                 hold, tools, seen, live, event_id=event_id, event_at=event_at, called_by=called_by
             )
-        except OverLimit as reached:
+        except OverLimit as reached:  # a refused write renews no lease
+            await tools.queue.keep(hold, CALL_SECONDS + 1)
             live = {**live, **reached.live}
         else:
             return
@@ -162,8 +164,9 @@ async def _decided(
     kept = None if record is hold.record else record
     await tools.queue.commit(hold, kept, documents, taken=event_id)
     history.tell_errors(seen.event, decisions)
-    for dispatch in seen.changed:
-        history.tell(dispatch)
+    for dispatch in changed:
+        if dispatch.state is not State.REQUESTED:
+            history.tell(dispatch)
 
 
 async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:

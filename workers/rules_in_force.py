@@ -34,7 +34,9 @@ WATCH_SECONDS: Final = 1.2
 """A change on disk is in force everywhere within 5 s: the second look that finds it counts."""
 
 LATELY: Final = 4
-"""How many sets of rules are kept for the dispatches that were decided by them and still wait."""
+"""How many sets of rules are at hand for the dispatches that were decided by them and still wait;
+others are in Redis."""
+KEPT_AGAIN_SECONDS: Final = 3600.0
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +68,19 @@ class RulesInForce:
         """What was in force at the last look."""
         return self._now
 
-    def of(self, rules_hash: str) -> Ruleset | None:
-        """The rules of this hash, if they were in force here lately."""
-        return self._lately.get(rules_hash)
+    async def recall(self, rules_hash: str, client: redis.asyncio.Redis) -> Ruleset | None:
+        """The rules of this hash, from here or from what any worker has kept; None if nowhere.
+
+        Raises:
+            RedisError: Redis could not be reached.
+        """
+        if rules_hash not in self._lately:
+            text = await client.get(keys.RULES_OF + rules_hash)
+            ruleset = await asyncio.to_thread(_loaded, text) if text else None
+            if ruleset is None:
+                return None
+            self._remember(ruleset)
+        return self._lately[rules_hash]
 
     def look(self) -> InForce:
         """The rules in force now; reads files, unless it has just done so."""
@@ -105,18 +117,22 @@ class RulesInForce:
     def _put(self, now: InForce) -> None:
         self._now = now
         if now.ruleset is not None:
-            others = {h: r for h, r in self._lately.items() if h != now.ruleset.hash}
-            self._lately = dict([*others.items(), (now.ruleset.hash, now.ruleset)][-LATELY:])
+            self._remember(now.ruleset)
+
+    def _remember(self, ruleset: Ruleset) -> None:
+        others = {h: r for h, r in self._lately.items() if h != ruleset.hash}
+        self._lately = dict([*others.items(), (ruleset.hash, ruleset)][-LATELY:])
 
 
 async def watch(rules: RulesInForce, client: redis.asyncio.Redis) -> None:
     """Take up changes for as long as this runs, telling each once and keeping what loads."""
     told = rules.now
-    kept_hash = ""
+    kept_hash, kept_at = "", 0.0
     while True:
         now = rules.now
-        if now.ruleset is not None and not now.errors and now.ruleset.hash != kept_hash:
-            kept_hash = await _keep(now.ruleset, client)
+        is_old = time.monotonic() - kept_at > KEPT_AGAIN_SECONDS
+        if now.ruleset is not None and not now.errors and (now.ruleset.hash != kept_hash or is_old):
+            kept_hash, kept_at = await _keep(now.ruleset, client), time.monotonic()
         await asyncio.sleep(WATCH_SECONDS)
         now = await asyncio.to_thread(rules.look)
         if now.errors and now.errors != told.errors:
@@ -131,7 +147,9 @@ async def _keep(ruleset: Ruleset, client: redis.asyncio.Redis) -> str:
     """Keep it; the hash of what is kept, `""` if that failed."""
     files = [[file.path, file.text] for file in ruleset.files]
     try:
-        await client.set(keys.RULES, json.dumps({"hash": ruleset.hash, "files": files}))
+        text = json.dumps({"hash": ruleset.hash, "files": files})
+        await client.set(keys.RULES, text)
+        await client.set(keys.RULES_OF + ruleset.hash, text, ex=keys.ROOM_SECONDS + 86400)
     except RedisError as error:
         log.warning("rules_not_kept", error=str(error))
         return ""
@@ -145,8 +163,10 @@ def kept(client: redis.Redis) -> Ruleset | None:
         RedisError: Redis could not be reached.
     """
     text = client.get(keys.RULES)
-    if not text:
-        return None
+    return _loaded(text) if text else None
+
+
+def _loaded(text: bytes | str) -> Ruleset | None:
     try:
         return load_files(RuleFile(path, content) for path, content in json.loads(text)["files"])
     except (RuleErrors, ValueError, LookupError, TypeError):  # another version's

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from rules.decision import Reason
-from rules.delay import refusal_when_due
+import structlog
+
+from rules.decision import Reason, Refusal
+from rules.delay import refusal_when_due, session_over
 from rules.event import read_event
 from workers.dispatch import State, Step
 from workers.writing import write
 
 if TYPE_CHECKING:
-    from rules.rule import Rule
+    from rules.session import Session
     from workers.dispatch import Dispatch
     from workers.inbox import Hold
     from workers.tools import Tools
 
-RULE_GONE: Final = "its rule is no longer there"
+log = structlog.get_logger(__name__)
 
 
 async def end_waits(hold: Hold, tools: Tools) -> None:
@@ -29,26 +31,30 @@ async def end_waits(hold: Hold, tools: Tools) -> None:
     now = tools.queue.now()
     due = [d for d in hold.record.dispatches.values() if d.step is Step.WAIT and d.due <= now]
     if due:
-        await write(hold, tools, [_ended(dispatch, hold, tools, now) for dispatch in due])
+        await write(hold, tools, [await _after_wait(d, hold, tools, now) for d in due])
 
 
-def _ended(dispatch: Dispatch, hold: Hold, tools: Tools, now: float) -> Dispatch:
+async def _after_wait(dispatch: Dispatch, hold: Hold, tools: Tools, now: float) -> Dispatch:
     session = hold.record.session
+    refusal = await _refusal(dispatch, session, tools)
+    if refusal is None:
+        # Its room was last known to be there some time ago: 0 makes the call look first.
+        return replace(
+            dispatch, state=State.REQUESTED, step=Step.CREATE, due=now, event_at=0.0, origin={}
+        )
+    if tools.queue.may_have_forgotten(dispatch.due):  # it may have been called, and forgotten
+        dispatch = replace(dispatch, doubtful=True)
+    return dispatch.ended(State.RELEASED, refusal.reason, now)
+
+
+async def _refusal(dispatch: Dispatch, session: Session | None, tools: Tools) -> Refusal | None:
+    """Why it is not wanted any more, by its rule as it was when it matched."""
     if session is None:
-        return dispatch.ended(State.RELEASED, Reason.ROOM_ENDED, now)
-    rule = _rule(dispatch, tools)
-    if rule is None:
-        return dispatch.ended(State.RELEASED, RULE_GONE, now)
-    refusal = refusal_when_due(rule, read_event(dispatch.origin), session)
-    if refusal is not None:
-        return dispatch.ended(State.RELEASED, refusal.reason, now)
-    # Its room was last known to be there some time ago: 0 makes the call look first.
-    return replace(
-        dispatch, state=State.REQUESTED, step=Step.CREATE, due=now, event_at=0.0, origin={}
-    )
-
-
-def _rule(dispatch: Dispatch, tools: Tools) -> Rule | None:
-    """The rule as it was when it matched; where this process never had it, as it is now."""
-    ruleset = tools.rules.of(dispatch.rules_hash) or tools.ruleset
-    return ruleset.rule(dispatch.rule)
+        return Refusal(Reason.ROOM_ENDED, None, "the room is not known")
+    event = read_event(dispatch.origin)
+    ruleset = await tools.rules.recall(dispatch.rules_hash, tools.queue.redis)
+    rule = ruleset.rule(dispatch.rule) if ruleset is not None else None
+    if rule is not None:
+        return refusal_when_due(rule, event, session)
+    log.warning("rules_forgotten", hash=dispatch.rules_hash, rule=dispatch.rule)
+    return session_over(event, session)  # it matched: nothing is known that speaks against it

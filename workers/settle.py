@@ -192,7 +192,7 @@ def _ours(dispatch: Dispatch, listed: Iterable[Listed], hold: Hold, tools: Tools
         if d.id not in known
         and _looks(d) == _looks(dispatch)
         and d.deployment in ("", dispatch.deployment)  # it drops deployments too
-        and d.created_at >= dispatch.created_at - CLOCKS_SECONDS
+        and d.created_at >= dispatch.wanted_at - CLOCKS_SECONDS
     ]
     twins = sorted(
         d.id for d in siblings if d.step is Step.SETTLE and _looks(d) == _looks(dispatch)
@@ -221,7 +221,7 @@ def _again(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
 def later(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
     """The same step again after a while, for as long as that makes sense."""
     now = tools.queue.now()
-    began = dispatch.ended_at or dispatch.accepted_at or dispatch.created_at
+    began = dispatch.ended_at or dispatch.accepted_at or dispatch.wanted_at
     if now - began > RETRY_SECONDS and dispatch.step is not Step.FIND_AGENT:
         return _given_up(dispatch, reason, now)
     wait = min(BACKOFF_SECONDS * 2 ** min(dispatch.failures, 8), LONGEST_BACKOFF_SECONDS)

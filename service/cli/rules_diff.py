@@ -11,7 +11,7 @@ import click
 
 from rules.diff import Change, Difference, diff
 from rules.durations import parse_duration
-from rules.event import read_event
+from rules.event import LEAVING, EventName, read_event
 from rules.loader import load
 from rules.problems import RuleErrors
 from rules.storyline import Storyline
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rules.event import Event
     from rules.ruleset import Ruleset
 
+_ENDS = LEAVING | {EventName.ROOM_FINISHED}
 _MARKS = {
     Change.ADDED: click.style("+", fg="green"),
     Change.REMOVED: click.style("-", fg="red"),
@@ -62,7 +63,8 @@ def compare(
     OLD and NEW are files, folders or globs. The events are played in order: claims, limits, who is
     present and the clock move on as they would have.
 
-    The service keeps the events that some rule is about, for as long as its history.
+    The service keeps the events that some rule is about, for as long as its history. Where no rule
+    is about participants who leave or rooms that finish, nobody leaves in what is played.
     """
     if (recorded is None) == (since is None):
         raise click.UsageError("say which events: --events FILE.jsonl or --since DURATION")
@@ -103,7 +105,14 @@ def _kept(since: str) -> list[Event]:
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
     with reached_redis(load_settings()) as redis:
-        return [read_event(kept["body"]) for kept in Ledger(redis).events_since(oldest.timestamp())]
+        kept = Ledger(redis).events_since(oldest.timestamp())
+    events = [read_event(each["body"]) for each in kept]
+    if events and not any(event.name in _ENDS for event in events):
+        told = (
+            "no rule is about participants who leave or rooms that finish: of that nothing is kept,"
+        )
+        click.echo(f"{told} and in what follows nobody leaves", err=True)
+    return events
 
 
 def _lines(difference: Difference) -> Sequence[str]:

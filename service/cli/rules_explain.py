@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rules.decision import Outcome, Reason
+from rules.decision import Outcome, Provider, Reason
 from rules.event import Event, EventName, read_event
 from rules.explain import explained
 from rules.loader import load
 from rules.problems import RuleErrors, nearest, quoted
+from rules.release import NEVER, Release
 from rules.replay import Replay
 from rules.session import Session
 from rules.storyline import Storyline
@@ -73,7 +75,7 @@ def explain(
     """
     ruleset = _load(source or load_settings().rules)
     events = _events(event, at)
-    replay = Replay(ruleset)
+    replay = Replay(ruleset, providers=frozenset({Provider.LIVEKIT}))
     known = State(Session(events[0].room_sid))
     if state is not None:
         given = read_object(read_text(state), state)
@@ -82,7 +84,7 @@ def explain(
     played = [replay.play(each, known.claims(ruleset, each)) for each in events]
     if as_json:
         told = [explained(each.event, each.decisions) for each in played]
-        print_json(told[0] if len(told) == 1 else {"events": told})
+        print_json({"events": told} if event.endswith(_LINES) else told[0])
         return
     for number, each in enumerate(played):
         if number:
@@ -183,13 +185,25 @@ def _plan(plan: Plan) -> list[str]:
     more: dict[str, Any] = {"metadata": plan.metadata, "version": plan.version}
     more |= {f"attribute {key}": value for key, value in plan.attributes.items()}
     lines += [f"{key}: {printable(value)}" for key, value in more.items() if value]
+    release = _release(plan.release)
+    if release:
+        lines.append(release)
     within = plan.join_within
+    if within is not None and not plan.fallback:
+        lines.append(f"it may take {_seconds(within)} to join")
     for rung in plan.fallback:
         where = f"deployment {rung.deployment}" if rung.deployment else "production"
         late = f" within {_seconds(within)}" if within is not None else ""
         lines.append(f"if it does not come{late}: {printable(rung.agent)} in {where}")
         within = rung.join_within
     return lines
+
+
+def _release(release: Release) -> str:
+    if release == NEVER:
+        return ""
+    after = f" for {_seconds(release.after)}" if release.after else ""
+    return f"released: {release.when or json.dumps(release.asked, ensure_ascii=False)}{after}"
 
 
 def _seconds(seconds: float) -> str:

@@ -56,11 +56,11 @@ def test_no_place_is_taken_twice_or_lost_though_workers_are_killed(
             working.pop(0).kill()
             working.append(worker())
         traffic.join()
-        eventually(lambda: _all_decided(house), timeout=2 * LEASE_SECONDS + 20)
+        eventually(lambda: _all_decided(house, ROOMS), timeout=2 * LEASE_SECONDS + 20)
         # Whoever has gone was perhaps heard of last: these find the places that are left.
         for n in range(PLACES):
             sandbox.join(f"late-{n}", f"caller-{n}")
-        eventually(lambda: _all_decided(house), timeout=20)
+        eventually(lambda: _all_decided(house, ROOMS + PLACES), timeout=20)
     assert watch.differing == []
     assert watch.most == {"few:": PLACES}
     members, live = shares(house.redis)
@@ -90,8 +90,10 @@ def _people(sandbox: Sandbox, room: str) -> list[str]:
     return list(sandbox.rooms.open[room].participants)
 
 
-def _all_decided(house: House) -> bool:
-    """Whether nothing waits and every agent that is wanted has come."""
+def _all_decided(house: House, rooms: int) -> bool:
+    """Whether so many have been heard of, nothing waits and every agent that is wanted has come."""
+    if len(house.dispatches()) < rooms:
+        return False
     waits = house.redis.keys(f"{keys.INBOX}*") or house.redis.zcard(keys.DUE)
     coming = house.dispatches(state="requested") or house.dispatches(state="pending")
     return not waits and not coming

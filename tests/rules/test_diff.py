@@ -95,7 +95,7 @@ def test_every_field_of_a_dispatch_is_compared(events, edit, field, values):
     [
         ("after: 1s", "after", 1.0),
         ("join_within: 5s", "join_within", 5.0),
-        ("fallback: [{deployment: b}]", "fallback", [["livekit", "phone", "b", ""]]),
+        ("fallback: [{deployment: b}]", "fallback", [{"agent": "phone", "deployment": "b"}]),
     ],
 )
 def test_so_are_those_of_its_rule(events, lines, field, value):
@@ -115,7 +115,7 @@ def test_a_rule_that_is_new_gone_or_switched_off(events):
 
 def test_a_rule_that_becomes_a_shadow_sends_nothing_more(events):
     new = changed(("id: phone", "id: phone\n    shadow: true"))
-    assert told(changed(), new, events) == [("removed", "phone", "sip-1", "matched")]
+    assert told(changed(), new, events) == [("removed", "phone", "sip-1", "it is a shadow")]
 
 
 def test_a_dispatch_that_waits_in_vain_is_one_less_and_told_why(events):

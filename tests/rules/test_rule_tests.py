@@ -313,3 +313,19 @@ class TestStories:
         rules = rule("release: participant_left")
         after = EVENT.replace("{event", "{after: 1s, event")
         assert differences(f"events: [{EVENT}, {gone}, {after}], expect: [{{}}, {{}}]", rules) == []
+
+
+def test_an_event_cannot_be_before_the_one_before_it():
+    text = dedent("""
+        rules: [r.yaml]
+        tests:
+          - name: back in time
+            events:
+              - {event: room_started, room: {name: a}, at: "2026-01-02T00:00:00Z"}
+              - {event: room_finished, room: {name: a}, at: "2026-01-01T00:00:00Z"}
+            expect: []
+        """)
+    report = Report()
+    read_tests(RuleFile("r.test.yaml", text), report)
+    (problem,) = report.problems
+    assert problem.message == "'2026-01-01T00:00:00Z' is before the event that comes first"

@@ -116,3 +116,16 @@ def test_two_hundred_numbers():
     for n in (0, 99, 199):
         (plan,) = one(rules, calls(f"+3491{n:07}")).plans
         assert plan.agent == f"agent-{n}"
+
+
+def test_a_table_is_named_as_one():
+    told = "'in' takes a list of constants: for the keys of a table write {table: t}"
+    rule = "{id: r, on: room_started, when: {room: {name: {in: t}}}, dispatch: {agent: a}}"
+    text = f"version: 1\ntables: {{t: {{a: 1}}}}\nrules: [{rule}]"
+    assert errors(text) == [f"3:60: {told}"]
+
+
+def test_a_number_as_a_key_is_told_as_it_is_written():
+    assert errors("version: 1\ntables: {t: {+34910000001: a}}") == [
+        "2:14: the key +34910000001 is not text: quote it"
+    ]
