@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 SCHEDULE_KEYS: Final = ("timezone", "days", "hours", "except")
-_HOURS: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)\Z")
+_HOURS: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,10 +177,8 @@ class TestWhatCannotBeRun:
     def test_a_rule_file_is_no_file_of_tests(self, folder):
         done = run(folder / "a.yaml")
         assert done.returncode == 1
-        assert (
-            f"{folder}/a.yaml:1:1: error: this is a file of rules: tests of them stand in a *.test.yaml"
-            in done.stderr
-        )
+        told = "this is a file of rules: tests of them stand in a *.test.yaml"
+        assert f"{folder}/a.yaml:1:1: error: {told}" in done.stderr
 
     @pytest.mark.parametrize(
         ("content", "said"),

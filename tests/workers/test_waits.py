@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.waiting import eventually
+from tests.workers.desk import Desk, dispatch, run
+from workers import settle
+from workers.dispatch import State
+from workers.rules_in_force import RulesInForce
+from workers.tools import Tools
 
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
@@ -97,3 +103,32 @@ def test_a_rule_that_is_gone_is_still_the_rule_of_what_waits(
     sandbox.join("line-1", "op-eva")
     [released] = eventually(lambda: house.dispatches(state="released"))
     assert released["reason"] == "condition"
+
+
+def test_a_room_that_ended_unheard_releases_what_waits(house: House, sandbox: Sandbox) -> None:
+    house.rules.write_text(WAITS)
+    house.start_worker()
+    sandbox.join("line-1", "ana")
+    eventually(lambda: house.dispatches(state="scheduled"))
+    sandbox.fault("webhooks_lost")
+    sandbox.delete_room("line-1")
+    [released] = eventually(lambda: house.dispatches(state="released"))
+    assert released["reason"] == "room_ended"
+    assert sandbox.calls.of("CreateDispatch") == []
+
+
+def test_the_time_a_dispatch_is_tried_begins_when_its_wait_is_over(valkey, redis) -> None:
+    """LiveKit may fail for minutes after a wait of any length."""
+
+    async def play(desk: Desk) -> None:
+        now = desk.queue.now()
+        long_ago = replace(
+            dispatch("a", 5), created_at=now - 600, wanted_at=now - 1, state=State.REQUESTED
+        )
+        tools = Tools(desk.queue, RulesInForce(""), {}, {}, 60)
+        again = settle.later(long_ago, "unavailable", tools)
+        assert (again.state, again.failures) == (State.REQUESTED, 1)
+        given_up = settle.later(replace(long_ago, wanted_at=now - 301), "unavailable", tools)
+        assert given_up.state is State.FAILED
+
+    run(valkey, play)
