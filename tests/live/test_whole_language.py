@@ -1,0 +1,84 @@
+"""Groups, limits and waits on the real server, with real participants and agents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.live.test_whole_service import House, environment
+from tests.ports import free_port
+from tests.up import Up
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.live.agent_worker import AgentWorker
+    from tests.live.livekit_server import LiveKitServer
+    from tests.live.participants import Participant
+    from tests.live.receiver import Receiver
+
+    Join = Callable[..., Participant]
+
+RULES = """
+version: 1
+rules:
+  - id: concierge
+    on: participant_joined
+    group: vip
+    when: {room: {name: "vip-*"}}
+    limit: {active: 1}
+    dispatch: {agent: greeter}
+  - id: everybody
+    on: participant_joined
+    group: vip
+    when: {room: {name: "vip-*"}}
+    dispatch: {agent: greeter, deployment: staging}
+  - id: waiting-line
+    on: participant_joined
+    when: {participant: {identity: "caller-*"}, not: {participants: {identity: "op-*"}}}
+    if: room.name.startsWith("line-") && size(humans) == 1
+    after: 2s
+    dispatch: {agent: greeter}
+"""
+
+
+@pytest.fixture
+def house(
+    livekit_server: Callable[..., LiveKitServer],
+    agent_worker: Callable[..., AgentWorker],
+    receiver: Receiver,
+    tmp_path: Path,
+) -> Iterator[House]:
+    port = free_port()
+    server = livekit_server(f"http://127.0.0.1:{port}/webhooks/livekit", receiver.url)
+    workers = {name: agent_worker(server, "greeter", name) for name in ("", "staging")}
+    with Up(tmp_path, RULES, environment(server), port=port) as up:
+        yield House(server, up, workers)
+
+
+def test_a_full_limit_lets_the_next_rule_of_the_group_send_its_agent(
+    house: House, join: Join
+) -> None:
+    join(house.server, "vip-1", "ana")
+    eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    join(house.server, "vip-2", "ben")
+    eventually(lambda: len(house.up.dispatches(state="active")) == 2, timeout=20)
+    sent = {d["room"]: (d["rule"], d["deployment"]) for d in house.up.dispatches()}
+    assert sent == {"vip-1": ("concierge", ""), "vip-2": ("everybody", "staging")}
+    assert len(house.workers[""].jobs("vip-1")) == 1
+    assert len(house.workers["staging"].jobs("vip-2")) == 1
+
+
+def test_a_caller_waits_for_an_operator_and_then_for_an_agent(house: House, join: Join) -> None:
+    join(house.server, "line-1", "caller-1")
+    join(house.server, "line-2", "caller-2")
+    eventually(lambda: len(house.up.dispatches(state="scheduled")) == 2, timeout=20)
+    join(house.server, "line-2", "op-eva")
+    [helped] = eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    [released] = eventually(lambda: house.up.dispatches(state="released"), timeout=20)
+    assert (helped["room"], released["room"]) == ("line-1", "line-2")
+    assert released["reason"] == "condition"
+    assert not house.jobs("line-2")
