@@ -81,9 +81,9 @@ def test_what_only_begins_like_another_text_is_not_equal_to_it(where):
 def quick(expression, metadata):
     text = json.dumps(metadata)
     rules = rule(f"if: {json.dumps(expression)}")
-    began = time.process_time()
+    began = time.thread_time()
     decision = one(rules, joined(room={"metadata": text}))
-    assert time.process_time() - began < 2
+    assert time.thread_time() - began < 2
     assert (decision.outcome, decision.reason) == (Outcome.SKIP, Reason.EXPRESSION)
     return decision.detail
 

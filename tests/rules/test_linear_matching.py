@@ -24,9 +24,9 @@ def seconds(matches, text):
     """The best of several, of the processor."""
     best = float("inf")
     for _ in range(5):
-        began = time.process_time()
+        began = time.thread_time()
         matches(text)
-        best = min(best, time.process_time() - began)
+        best = min(best, time.thread_time() - began)
     return best
 
 
@@ -77,7 +77,7 @@ def test_an_expression_that_matches_is_linear(expression):
 
 
 def test_a_pattern_too_large_for_its_engine_is_an_error_of_the_file():
-    began = time.process_time()
+    began = time.thread_time()
     with pytest.raises(ValueError, match="too large"):
         regex("\\pL{1000}" * 50)
-    assert time.process_time() - began < 2
+    assert time.thread_time() - began < 2
