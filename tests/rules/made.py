@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RULES = Path(__file__).parents[2] / "rules"
-MOST_SECONDS = 5.0
+MOST_SECONDS = 20.0
 """Of the processor, for one thing of a few kilobytes: something is wrong beyond, not just slow."""
 
 
