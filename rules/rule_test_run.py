@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rules.ruleset import Ruleset
 
 _WORD: Final = re.compile(r"[A-Za-z_][\w.*/-]*( [\w.*/-]+)*\Z")
+_NO_WORDS: Final = ("true", "false", "null")
+"""What is no text in YAML unless it is quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def told(sent: Sent) -> dict[str, Any]:
         "room": sent.event.room_name,
         "agent": plan.agent,
         "deployment": plan.deployment,
-        "metadata": _readable(plan.metadata),
+        "metadata": readable(plan.metadata),
         "attributes": dict(plan.attributes),
     }
     return {key: value for key, value in every.items() if value}
@@ -88,33 +91,69 @@ def _unmatched(
     expect: Sequence[Mapping[str, Any]], came: Sequence[Sent]
 ) -> tuple[list[Mapping[str, Any]], list[Sent]]:
     """What is left over when as many as possible are paired: each with one that it fits."""
-    fits = [[n for n, sent in enumerate(came) if not _differing(wanted, sent)] for wanted in expect]
-    taken: dict[int, int] = {}
+    fits = [[n for n, sent in enumerate(came) if _fits(wanted, sent)] for wanted in expect]
+    pairs = _Pairs(fits)
+    missing = [each for wanted, each in enumerate(expect) if not pairs.find(wanted)]
+    return missing, [sent for n, sent in enumerate(came) if n not in pairs.taken]
 
-    def pair(wanted: int, tried: set[int]) -> bool:
-        for n in fits[wanted]:
-            if n in tried:
-                continue
-            tried.add(n)
-            if n not in taken or pair(taken[n], tried):
-                taken[n] = wanted
-                return True
+
+class _Pairs:
+    """Pairs what was expected with what came, and pairs others anew where that makes room."""
+
+    def __init__(self, fits: Sequence[Sequence[int]]) -> None:
+        self._fits = fits
+        self._held: dict[int, int] = {}
+        self._dead: set[int] = set()
+        """From these nothing free is reached any more."""
+        self.taken: dict[int, int] = {}
+        """Of what came, and what was expected that holds it."""
+
+    def find(self, wanted: int) -> bool:
+        """Find a partner for what was expected."""
+        reached: dict[int, int] = {}
+        asking = deque([wanted])
+        while asking:
+            one = asking.popleft()
+            for n in self._fits[one]:
+                if n in reached or n in self._dead:
+                    continue
+                reached[n] = one
+                if n not in self.taken:
+                    self._move(n, reached)
+                    return True
+                asking.append(self.taken[n])
+        self._dead |= reached.keys()
         return False
 
-    missing = [expect[wanted] for wanted in range(len(expect)) if not pair(wanted, set())]
-    return missing, [sent for n, sent in enumerate(came) if n not in taken]
+    def _move(self, free: int, reached: Mapping[int, int]) -> None:
+        """Let each on the way take the next: what it held until then is for the one before it."""
+        at: int | None = free
+        while at is not None:
+            one = reached[at]
+            before = self._held.get(one)
+            self._held[one], self.taken[at] = at, one
+            at = before
+
+
+def _fits(expected: Mapping[str, Any], sent: Sent) -> bool:
+    return all(_is_as_wanted(key, wanted, sent)[0] for key, wanted in expected.items())
 
 
 def _differing(expected: Mapping[str, Any], sent: Sent) -> dict[str, tuple[Any, Any]]:
     """What was expected and what came, where they differ."""
     found: dict[str, tuple[Any, Any]] = {}
     for key, wanted in expected.items():
-        value = _field(sent, key)
-        if key == "metadata" and not isinstance(wanted, str):
-            value = json.loads(value) if _is_json(value) else value
-        if not _holds(key, wanted, value):
+        holds, value = _is_as_wanted(key, wanted, sent)
+        if not holds:
             found[key] = (wanted, value)
     return found
+
+
+def _is_as_wanted(key: str, wanted: Any, sent: Sent) -> tuple[bool, Any]:  # noqa: ANN401 - any JSON
+    value = _field(sent, key)
+    if key == "metadata" and not isinstance(wanted, str):
+        value = json.loads(value) if _is_json(value) else value
+    return _holds(key, wanted, value), value
 
 
 def _holds(key: str, wanted: Any, value: Any) -> bool:  # noqa: ANN401 - any JSON
@@ -127,6 +166,9 @@ def _contains(wanted: Any, value: Any) -> bool:  # noqa: ANN401 - any JSON
     """Whether a value is what is wanted; of mappings, whether it has that at least."""
     if isinstance(wanted, dict) and isinstance(value, dict):
         return all(key in value and _contains(item, value[key]) for key, item in wanted.items())
+    if isinstance(wanted, list) and isinstance(value, list):
+        alike = zip(wanted, value, strict=False)
+        return len(wanted) == len(value) and all(_contains(*pair) for pair in alike)
     if isinstance(wanted, bool) or isinstance(value, bool):
         return wanted is value
     return bool(wanted == value)
@@ -212,7 +254,8 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _readable(metadata: str) -> Any:  # noqa: ANN401 - any JSON
+def readable(metadata: str) -> Any:  # noqa: ANN401 - any JSON
+    """Metadata as the JSON object it holds, or else as the text it is."""
     return json_object(metadata) or metadata
 
 
@@ -230,5 +273,5 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON
         return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_shown, value)) + "]"
-    is_word = isinstance(value, str) and _WORD.match(value) and value not in ("true", "false")
+    is_word = isinstance(value, str) and _WORD.match(value) and value.lower() not in _NO_WORDS
     return value if is_word else json.dumps(value, ensure_ascii=False)

@@ -14,7 +14,7 @@ from rules.problems import Mark, nearest, quoted
 from rules.storyline import Storyline, read_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rules.document import Entries, Node
     from rules.event import Event
@@ -90,7 +90,18 @@ def read_tests(file: RuleFile, report: Report) -> TestFile | None:
         return None
     reader = _Reader(Path(file.path).parent, compiling)
     tests = [test for item in listed.items if (test := reader.test(item)) is not None]
+    _check_names(tests, report)
     return TestFile(file.path, reader.rules(entries, Path(file.path)), tuple(tests))
+
+
+def _check_names(tests: Sequence[RuleTest], report: Report) -> None:
+    """Tests are told apart by their names, by people and by what reads JUnit."""
+    first: dict[str, RuleTest] = {}
+    for test in tests:
+        other = first.setdefault(test.name, test)
+        if test.name and other is not test:
+            told = f"two tests are called {quoted(test.name)}: the first in line {other.mark.line}"
+            report.error(test.mark, told)
 
 
 class _Reader:
@@ -119,7 +130,7 @@ class _Reader:
             return None
         entries = self._compiling.known_keys(node, _TEST_KEYS, "")
         name = self._compiling.text(entries["name"][1], "name") if "name" in entries else None
-        if "name" not in entries:
+        if "name" not in entries or (name is not None and not str(name.value).strip()):
             self._report.error(node.mark, "a test needs a 'name'")
         if "expect" not in entries and "reasons" not in entries:
             told = "a test needs 'expect', the dispatches that follow ([] for none), or 'reasons'"
@@ -232,7 +243,10 @@ class _Reader:
             return {}
         words = [str(reason) for reason in Reason]
         for _, value in node.entries.values():
-            word = value.value if isinstance(value, document.Scalar) else None
+            if not isinstance(value, document.Scalar):
+                self._report.error(value.mark, "a reason is one word, such as schedule")
+                continue
+            word = value.value
             if word not in words:
                 hint = nearest(word, words) if isinstance(word, str) else ""
                 self._report.error(value.mark, f"there is no reason {quoted(word)}{hint}")

@@ -30,6 +30,7 @@ _MORE: Final = frozenset(
     {"creation_time_ms", "joined_at_ms", "num_participants", "num_publishers", "version", "layers"}
 )
 """Fields of LiveKit's that rules do not read and whose names are like those they read."""
+_TOO_DEEP: Final = "no JSON that can be read: it is nested too deeply"
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Storyline:
     """Reads events in their order, on one clock."""
 
     now: float
-    """Unix seconds."""
+    """Unix seconds; of the last event, or when the first comes."""
     _number: int = 0
     _rooms: dict[str, dict[str, Any]] = field(default_factory=dict)
     _people: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -68,6 +69,8 @@ class Storyline:
     def recorded(self, lines: str) -> Iterator[Event]:
         """Events of a file of JSON lines: webhooks' bodies, or deliveries that hold one in `body`.
 
+        The key that signed it may stand beside it, in `project`: a webhook's body does not tell it.
+
         Raises:
             ValueError: a line is no event; the message says which.
         """
@@ -75,16 +78,19 @@ class Storyline:
             if not line.strip():
                 continue
             try:
-                given = json.loads(line)
-                body = given.get("body", given) if isinstance(given, dict) else given
-                body = json.loads(body) if isinstance(body, str) else body
+                given = _json(line)
+                whole = given if isinstance(given, dict) else {}
+                body, project = whole.get("body", given), whole.get("project")
+                body = _json(body) if isinstance(body, str) else body
                 if not isinstance(body, dict):
                     raise ValueError("a JSON object is needed")  # noqa: TRY004, TRY301 - bad input
                 self._number += 1
-                event = read_event(body, fallback_id=f"EV_{self._number}")
+                key = project if isinstance(project, str) else ""
+                event = read_event(body, project=key, fallback_id=f"EV_{self._number}")
                 event = self._timed(event, body)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"line {number}: {error}") from error
+                told = _TOO_DEEP if isinstance(error, RecursionError) else error
+                raise ValueError(f"line {number}: {told}") from error
             yield event
 
     def _timed(self, event: Event, body: Mapping[str, Any]) -> Event:
@@ -150,6 +156,18 @@ def read_time(text: object) -> float:
         raise ValueError(f"{quoted(text)} is no time: write 2026-03-02T10:00:00+01:00") from None
 
 
+def _json(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Read JSON; what is wrong with it is told in words of ours."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON: {error.msg}, at character {error.pos + 1}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except ValueError:
+        raise ValueError("no JSON that can be read: a number has too many digits") from None
+
+
 def _check_names(body: Mapping[str, Any]) -> None:
     """Refuse what is misspelt: it would silently not be there."""
     for key in body:
@@ -172,6 +190,11 @@ def _object(body: Mapping[str, Any], part: str) -> dict[str, Any] | None:
     if not isinstance(given, Mapping):
         raise ValueError(f"'{part}' of an event is a mapping")  # noqa: TRY004 - bad input
     fields = dict(given)
+    attributes = fields.get("attributes")
+    for key, value in attributes.items() if isinstance(attributes, Mapping) else ():
+        if not isinstance(value, str):
+            quote = ": quote it" if isinstance(value, int | float) else ""
+            raise ValueError(f"the attribute {quoted(key)} must be text{quote}")  # noqa: TRY004 - bad input
     if isinstance(fields.get("metadata"), Mapping | list):
         fields["metadata"] = json.dumps(fields["metadata"], ensure_ascii=False)
     return fields
