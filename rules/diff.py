@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from rules.decision import Decision, Rung
+    from rules.decision import Decision, Refusal, Rung
     from rules.event import Event
     from rules.ruleset import Ruleset
 
@@ -50,31 +50,44 @@ def diff(old: Ruleset, new: Ruleset, events: Iterable[Event]) -> list[Difference
         The dispatches that differ, in the order of their events: by the event that called them, the
         rule, and the position in a list of dispatches.
     """
-    events = list(events)
-    before, after = _Played(old, events), _Played(new, events)
+    before, after = _Played(old), _Played(new)
+    for event in events:
+        sending = before.play(event) | after.play(event)
+        before.keep(sending)
+        after.keep(sending)
+    before.run_out()
+    after.run_out()
     keys = dict.fromkeys((*before.sent, *after.sent))
     differences = (_difference(key, before, after) for key in sorted(keys))
     return [each for each in differences if each is not None]
 
 
 class _Played:
-    def __init__(self, ruleset: Ruleset, events: Iterable[Event]) -> None:
-        replay = Replay(ruleset)
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._replay = Replay(ruleset)
+        self._last: tuple[Decision, ...] = ()
         self._decisions: list[dict[str, Decision]] = []
-        for event in events:
-            played = replay.play(event)
-            self._decisions.append({decision.rule: decision for decision in played.decisions})
-        replay.run_out()
-        self.sent: dict[_Key, Sent] = {
-            (each.number, each.plan.rule, each.plan.claim.position): each
-            for each in replay.sent
-            if each.was_sent
-        }
-        self._waited = {
-            (each.number, each.plan.rule): each.refusal
-            for each in replay.sent
-            if each.refusal is not None
-        }
+        self.sent: dict[_Key, Sent] = {}
+        self._waited: dict[tuple[int, str], Refusal] = {}
+
+    def play(self, event: Event) -> set[str]:
+        """Play an event, and tell which rules sent an agent."""
+        self._last = self._replay.play(event).decisions
+        return {decision.rule for decision in self._last if decision.plans}
+
+    def keep(self, rules: set[str]) -> None:
+        """Keep what these rules came to on the last event: nobody will ask of the others."""
+        kept = {decision.rule: decision for decision in self._last if decision.rule in rules}
+        self._decisions.append(kept)
+
+    def run_out(self) -> None:
+        """Let the clock run, and gather what was sent."""
+        self._replay.run_out()
+        for each in self._replay.sent:
+            if each.was_sent:
+                self.sent[each.number, each.plan.rule, each.plan.claim.position] = each
+            elif each.refusal is not None:
+                self._waited[each.number, each.plan.rule] = each.refusal
 
     def why_not(self, number: int, rule: str) -> str:
         """What a rule came to on an event after which it sent nothing."""

@@ -96,12 +96,39 @@ def test_every_field_of_a_dispatch_is_compared(events, edit, field, values):
         ("after: 1s", "after", 1.0),
         ("join_within: 5s", "join_within", 5.0),
         ("fallback: [{deployment: b}]", "fallback", [{"agent": "phone", "deployment": "b"}]),
+        ("release: participant_left", "release", ["participant_left", 0.0]),
+        (
+            "release: {when: {humans: {lt: 2}}, after: 1m}",
+            "release",
+            [{"humans": {"lt": 2}}, 60.0],
+        ),
     ],
 )
 def test_so_are_those_of_its_rule(events, lines, field, value):
     new = changed(("once: participant", f"once: participant\n    {lines}"))
     [only] = diff(changed(), new, events)
     assert (only.change, only.new.get(field), only.old.get(field)) == (Change.CHANGED, value, None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("metadata: {a: b}", {"agent": "b", "metadata": '{"a":"b"}'}),
+        ("attributes: {a: b}", {"agent": "b", "attributes": {"a": "b"}}),
+        ("restart_policy: never", {"agent": "b", "restart_policy": "never"}),
+        ("join_within: 9s", {"agent": "b", "join_within": 9.0}),
+        (
+            "provider: videosdk, version: v2",
+            {"agent": "b", "provider": "videosdk", "version": "v2"},
+        ),
+    ],
+)
+def test_so_is_everything_of_a_fallback(events, entry, told):
+    ladder = "once: participant\n    fallback: [{agent: b}]"
+    old = changed(("once: participant", ladder))
+    new = changed(("once: participant", ladder.replace("agent: b", f"agent: b, {entry}")))
+    [only] = diff(old, new, events)
+    assert (only.old["fallback"], only.new["fallback"]) == ([{"agent": "b"}], [told])
 
 
 def test_a_rule_that_is_new_gone_or_switched_off(events):
@@ -151,6 +178,27 @@ def test_they_come_in_the_order_of_their_events(events):
     times = [each.event.at for each in diff(nobody, changed(), events)]
     assert len(times) == 3
     assert times == sorted(times)
+
+
+def test_events_of_one_moment_are_told_apart_and_stay_in_order():
+    story = Storyline(1_000)
+    events = [
+        story.next(
+            {
+                "event": "participant_joined",
+                "room": {"name": f"support-{n}"},
+                "participant": {"identity": who},
+            }
+        )
+        for n, who in enumerate(["ana", "ben", "ana", "ana", "ben"])
+    ]
+    assert len({event.at for event in events}) == 1
+    new = changed(("kind: [STANDARD, SIP]", "kind: [STANDARD, SIP], identity: {not: ana}"))
+    assert [each.event.room_name for each in diff(changed(), new, events)] == [
+        "support-0",
+        "support-2",
+        "support-3",
+    ]
 
 
 def test_no_events_differ_in_nothing():
