@@ -54,4 +54,5 @@ class Tables:
 
     def unknown(self, name: str) -> str:
         """What to say of a table that is not there."""
-        return f"there is no table {quoted(name)}{nearest(name, self.marks)}"
+        hint = nearest(name, self.marks) or " in the files given"
+        return f"there is no table {quoted(name)}{hint}"

@@ -96,6 +96,10 @@ def test_tables_of_another_shape(text, said):
             "there is no table 'nubers', did you mean 'numbers'?",
         ),
         (
+            "when: {room: {name: {in: {table: elsewhere}}}}, dispatch: {agent: a}",
+            "there is no table 'elsewhere' in the files given",
+        ),
+        (
             "when: {room: {name: {in: {tables: numbers}}}}, dispatch: {agent: a}",
             "'in' takes a list of constants, or {table: its name}",
         ),
