@@ -123,6 +123,32 @@ class TestDiff:
         assert done.stderr.startswith("error: cannot reach")
 
 
+class TestExplainOne:
+    EVENT = '{"event": "participant_joined", "room": {"name": "support-1"}}'
+
+    def explained(self, tmp_path, more):
+        file = tmp_path / "more.yaml"
+        file.write_text(OLD + more)
+        return explain(self.EVENT, "--rules", file).stdout.splitlines()[1:]
+
+    @pytest.mark.parametrize(
+        ("release", "told"),
+        [
+            ("last_human_left", "released: last_human_left"),
+            ("{when: participant_left, after: 30s}", "released: participant_left for 30 s"),
+            ("{when: {humans: {lt: 2}}}", 'released: {"humans": {"lt": 2}}'),
+        ],
+    )
+    def test_when_an_agent_is_sent_away(self, tmp_path, release, told):
+        lines = self.explained(tmp_path, f"    release: {release}\n")
+        assert lines == ["  ✓ a  dispatch greeter in production", f"       {told}"]
+
+    def test_nothing_of_an_agent_that_stays(self, tmp_path):
+        lines = ["  ✓ a  dispatch greeter in production"]
+        assert self.explained(tmp_path, "") == lines
+        assert self.explained(tmp_path, "    release: never\n") == lines
+
+
 class TestExplainLines:
     def test_each_event_with_what_came_before_it(self, old):
         done = explain(PATH, "--rules", old)
