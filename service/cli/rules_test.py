@@ -21,6 +21,8 @@ from workers.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rules.ruleset import Ruleset
+
 _PASSED, _FAILED = click.style("✓", fg="green"), click.style("✗", fg="red")
 _COLOURS = {"-": "red", "+": "green"}
 
@@ -40,8 +42,14 @@ def run(*, paths: tuple[str, ...], junit: str | None, as_json: bool) -> None:
     A test says which events come and which dispatches follow. Lines with - were expected, lines
     with + came instead.
     """
+    files = _files(paths or (_folder(load_settings().rules),))
+    loaded = [(file, _rules_of(file)) for file in files]
+    if any(ruleset is None for _, ruleset in loaded):
+        raise Failure("the tests cannot be run")
     results = [
-        (file, run_file(file)) for file in _files(paths or (_folder(load_settings().rules),))
+        (file, [run_test(ruleset, test) for test in file.tests])
+        for file, ruleset in loaded
+        if ruleset is not None
     ]
     if junit is not None:
         _write_junit(junit, results)
@@ -64,19 +72,15 @@ def run(*, paths: tuple[str, ...], junit: str | None, as_json: bool) -> None:
     sys.exit(1 if failed else 0)
 
 
-def run_file(file: TestFile) -> list[Result]:
-    """Run the tests of a file.
-
-    Raises:
-        Failure: its rules do not load.
-    """
+def _rules_of(file: TestFile) -> Ruleset | None:
+    """The rules a file of tests is about; None where they do not load, which is told."""
     try:
-        ruleset = load_all(file.rules)
+        return load_all(file.rules)
     except RuleErrors as errors:
         for problem in errors.problems:
             click.echo(problem, err=True)
-        raise Failure(f"the rules of {file.path} do not load") from None
-    return [run_test(ruleset, test) for test in file.tests]
+        click.echo(f"error: the rules of {printable(file.path)} do not load", err=True)
+        return None
 
 
 def _folder(rules: str) -> str:
@@ -123,20 +127,24 @@ def _json(result: Result) -> dict[str, Any]:
     }
 
 
+def _counts(results: Sequence[Result]) -> dict[str, str]:
+    failed = sum(not result.passed for result in results)
+    return {"tests": str(len(results)), "failures": str(failed), "errors": "0", "skipped": "0"}
+
+
 def _write_junit(path: str, results: Sequence[tuple[TestFile, Sequence[Result]]]) -> None:
-    suites = ET.Element("testsuites", name="rules")
+    every = [result for _, each in results for result in each]
+    suites = ET.Element("testsuites", {"name": "rules", **_counts(every)})
     for file, each in results:
-        failed = sum(not result.passed for result in each)
-        suite = ET.SubElement(
-            suites, "testsuite", name=file.path, tests=str(len(each)), failures=str(failed)
-        )
+        where = printable(file.path)
+        suite = ET.SubElement(suites, "testsuite", {"name": where, **_counts(each)})
         for result in each:
             case = ET.SubElement(
                 suite,
                 "testcase",
-                classname=Path(file.path).name,
+                classname=where,
                 name=printable(result.test.name),
-                file=file.path,
+                file=where,
                 line=str(result.test.mark.line),
             )
             if not result.passed:

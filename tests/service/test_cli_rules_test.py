@@ -128,6 +128,26 @@ class TestForPrograms:
         assert (case.get("name"), case.get("line")) == ("not <greeted> �[31m", "3")
         assert case.findtext("failure") == "  {rule: a}\n- agent: other\n+ agent: greeter"
 
+    def test_junit_as_ci_servers_read_it(self, failing):
+        """Jenkins' and GitLab's own needs: totals as numbers, a class and a name for each case."""
+        below = failing / "below"
+        below.mkdir()
+        (below / "a.test.yaml").write_text("rules: ../a.yaml\n" + PASSES)
+        out = failing / "out.xml"
+        run(failing, "--junit", out)
+        assert out.read_bytes().startswith(b"<?xml version='1.0' encoding='utf-8'?>")
+        root = ET.parse(out).getroot()
+        assert (root.tag, root.get("tests"), root.get("failures")) == ("testsuites", "4", "1")
+        for suite in root:
+            cases = suite.findall("testcase")
+            assert suite.get("name")
+            assert int(suite.get("tests", "")) == len(cases)
+            assert int(suite.get("failures", "")) == len(suite.findall("testcase/failure"))
+            assert (suite.get("errors"), suite.get("skipped")) == ("0", "0")
+        told = [(case.get("classname"), case.get("name")) for case in root.iter("testcase")]
+        assert all(all(each) for each in told)
+        assert len(set(told)) == 4
+
     def test_junit_that_cannot_be_written(self, folder):
         done = run(folder, "--junit", folder / "nix" / "out.xml")
         assert done.returncode == 1
@@ -166,6 +186,19 @@ class TestWhatCannotBeRun:
         assert done.stderr.splitlines() == [
             f"{folder}/a.yaml:1:1: error: no such file",
             f"error: the rules of {folder}/a.test.yaml do not load",
+            "error: the tests cannot be run",
+        ]
+
+    def test_every_file_whose_rules_do_not_load_is_told(self, folder):
+        (folder / "b.test.yaml").write_text("rules: nix.yaml\n" + PASSES)
+        (folder / "c.test.yaml").write_text("rules: bad.yaml\n" + PASSES)
+        (folder / "bad.yaml").write_text(RULES.replace("room:", "romm:"))
+        out = folder / "out.xml"
+        done = run(folder, "--json", "--junit", out)
+        assert (done.returncode, done.stdout, out.exists()) == (1, "", False)
+        assert [line for line in done.stderr.splitlines() if "do not load" in line] == [
+            f"error: the rules of {folder}/b.test.yaml do not load",
+            f"error: the rules of {folder}/c.test.yaml do not load",
         ]
 
     def test_rules_that_do_not_load_are_told_with_their_place(self, folder):
