@@ -234,3 +234,28 @@ def test_two_thousand_rooms_leave_nothing_waiting():
     assert {sent.fate for sent in replay.sent} == {Fate.RELEASED}
     assert len(replay.sent) == 2_000
     assert not replay._timers
+
+
+def test_events_of_one_moment_are_played_in_their_order():
+    ben = {"identity": "ben"}
+    rules = rule("when: {humans: 1}\nonce: participant")
+    events = [joined(), left(), joined(ben), joined(), left(ben), left(), joined()]
+    _, reasons = played(rules, *events)
+    assert [reasons[n] for n in (0, 2, 3, 6)] == [
+        ["matched"],
+        ["matched"],
+        ["condition"],
+        ["already_dispatched"],
+    ]
+
+
+def test_twenty_thousand_events_in_two_thousand_rooms_leave_nothing_live():
+    rules = rule("once: participant\nlimit: {active: 100000}\nrelease: participant_left")
+    replay, story = Replay(rules), Storyline(1_000)
+    for n in range(20_000):
+        come = joined if n // 2_000 % 2 == 0 else left
+        replay.play(story.next(come(room=f"r{n % 2_000}", after="1ms")))
+    replay.run_out()
+    assert len(replay.sent) == 10_000
+    assert {sent.fate for sent in replay.sent} == {Fate.RELEASED}
+    assert not any(room.live for room in replay._rooms.values())
