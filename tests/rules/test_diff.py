@@ -180,6 +180,24 @@ def test_they_come_in_the_order_of_their_events(events):
     assert times == sorted(times)
 
 
+def test_what_comes_first_is_told_first_be_it_added_or_removed(events):
+    old, new = changed(('"support-*"', '"sip-*"')), changed(('"support-*"', '"support-*"'))
+    assert [each[0] for each in told(old, new, events)] == ["added", "added", "removed"]
+
+
+def test_each_of_several_dispatches_is_compared_with_its_own(events):
+    both = ("{agent: phone}", "[{agent: phone}, {id: notes, agent: note-taker}]")
+    other = (both[0], both[1].replace("note-taker", "writer"))
+    [only] = diff(changed(both), changed(other), events)
+    assert (only.change, only.old["agent"], only.new["agent"]) == (
+        Change.CHANGED,
+        "note-taker",
+        "writer",
+    )
+    [more] = diff(changed(), changed(both), events)
+    assert (more.change, more.new["agent"]) == (Change.ADDED, "note-taker")
+
+
 def test_events_of_one_moment_are_told_apart_and_stay_in_order():
     story = Storyline(1_000)
     events = [

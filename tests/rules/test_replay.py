@@ -58,6 +58,13 @@ class TestWhatIsLive:
         events = [joined(), joined({"identity": "ben"}), joined(AGENT), left(AGENT)]
         assert fates(rules, *events) == [(0, "ended"), (0, "sent")]
 
+    def test_two_agents_of_one_name_are_told_apart(self):
+        rules = rule("once: participant")
+        second = {**AGENT, "identity": "agent-2"}
+        events = [joined(), joined({"identity": "ben"}), joined(AGENT), joined(second)]
+        assert fates(rules, *events, left(second)) == [(0, "sent"), (0, "ended")]
+        assert fates(rules, *events, left(second), left(AGENT)) == [(0, "ended"), (0, "ended")]
+
     def test_it_ends_with_its_room_whether_its_agent_came_or_not(self):
         assert fates(rule(""), joined(), finished()) == [(0, "ended")]
 
@@ -185,6 +192,9 @@ class TestRelease:
         events = [joined(), left(), joined(after="20s"), left(after="20s")]
         assert fates(rules, *events, joined(after="29s")) == [(0, "sent")]
         assert len(fates(rules, *events, joined(after="31s"))) == 2
+        soon = [joined(), left(), joined(after="20s"), left(after="5s")]
+        assert fates(rules, *soon, joined(after="29s")) == [(0, "sent")]
+        assert len(fates(rules, *soon, joined(after="31s"))) == 2
 
     def test_by_conditions_that_hold(self):
         rules = rule("when: {humans: {gte: 2}}\nrelease: {when: {humans: {lt: 2}}, after: 1m}")

@@ -198,6 +198,14 @@ class TestWhatIsExpected:
             "    participant_gone: the participant has left",
         ]
 
+    def test_the_last_event_a_rule_is_about_and_who_waited_since_tell_the_reason(self):
+        rules = rule("once: participant\nafter: 60s")
+        gone, again = EVENT.replace("joined", "left"), EVENT.replace("{", "{after: 2m, ", 1)
+        body = f"events: [{EVENT}, {gone}, {again}], expect: [{{}}], reasons: {{r: matched}}"
+        assert differences(body, rules) == []
+        body = f"events: [{EVENT}, {again}, {gone}], expect: [{{}}], reasons: {{r: already_dispatched}}"
+        assert differences(body, rules) == []
+
 
 class TestStories:
     def test_what_an_event_leaves_out_is_what_was_told_before(self):
@@ -210,6 +218,13 @@ class TestStories:
             {event: track_published, room: {name: a}, participant: {identity: ana},
              track: {source: CAMERA}}]"""
         assert differences(f"events: {events}, expect: [{{rule: r}}]", rules) == []
+
+    def test_an_event_that_tells_its_own_time_moves_the_clock(self):
+        rules = rule("once: event")
+        first = EVENT.replace("{", "{created_at: 1772409600, ", 1)
+        later = EVENT.replace("{", "{after: 5s, ", 1)
+        expect = "[{at: 2026-03-02T00:00:00Z}, {at: 2026-03-02T00:00:05Z}]"
+        assert differences(f"events: [{first}, {later}], expect: {expect}", rules) == []
 
     def test_a_name_begins_a_new_session_when_it_starts_again(self):
         ended = "{event: room_finished, room: {name: a}}"
