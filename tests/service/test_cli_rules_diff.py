@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rules.event import read_event
 from tests.recorded import PATH
 from tests.service.cli import dispatcher
+from workers import keys
 
 OLD = """version: 1
 rules:
@@ -121,6 +124,51 @@ class TestDiff:
         done = diff(old, new, "--since", "1h", environ={"DISPATCHER_DATA": str(tmp_path)})
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("error: cannot reach")
+
+
+class TestSince:
+    """On what the service itself has kept."""
+
+    @pytest.fixture
+    def kept(self, redis):
+        now = datetime.now(UTC)
+        for hours, room, project in [
+            (30, "support-1", "APIa"),
+            (2, "sip-1", "APIa"),
+            (1, "sip-2", "APIb"),
+        ]:
+            at = (now - timedelta(hours=hours)).timestamp()
+            body = {"event": "participant_joined", "id": f"EV_{hours}", "createdAt": int(at)}
+            body |= {
+                "room": {"name": room, "sid": f"RM_{room}"},
+                "participant": {"identity": "ana"},
+            }
+            value = {"id": f"EV_{hours}", "body": read_event(body, project=project).to_json()}
+            redis.set(f"{keys.EVENT}EV_{hours}", json.dumps(value))
+            redis.zadd(keys.EVENTS, {f"EV_{hours}": at * 1000})
+
+    @pytest.mark.usefixtures("kept")
+    def test_events_since_then_and_none_before(self, environ, old, new):
+        def told(since):
+            done = diff(old, new, "--since", since, "--json", environ=environ)
+            assert done.returncode == 0
+            assert done.stderr.endswith("nobody leaves\n") == (since != "1s")
+            found = json.loads(done.stdout)
+            return found["events"], [(d["change"], d["room"]) for d in found["differences"]]
+
+        assert told("90m") == (1, [("added", "sip-2")])
+        assert told("24h") == (2, [("added", "sip-1"), ("added", "sip-2")])
+        assert told("7d")[1][0] == ("removed", "support-1")
+        assert told("1s") == (0, [])
+
+    @pytest.mark.usefixtures("kept")
+    def test_the_key_that_signed_them_is_known(self, environ, new, tmp_path):
+        file = tmp_path / "tenant.yaml"
+        file.write_text(OLD.replace('{room: {name: "support-*"}}', "{project: APIa}"))
+        done = diff(new, file, "--since", "24h", environ=environ)
+        assert "in sip-2 by ana" in done.stdout
+        assert "in sip-1 by ana" not in done.stdout
+        assert done.stdout.splitlines()[-1] == "2 events: 0 added, 1 removed, 0 changed"
 
 
 class TestExplainOne:
