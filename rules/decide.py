@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from rules.decision import Again, Decision, Outcome, Reason
+from rules.decision import Again, Decision, Outcome, Reason, scope_of
 from rules.delay import unmet
 from rules.dispatch import DispatchError
 from rules.event import EventName
@@ -127,15 +128,19 @@ class _Deciding:
         if rule.group in self._sent:
             detail = f"'{self._sent[rule.group]}' of the group '{rule.group}' is dispatched"
             return _skip(rule, Reason.GROUP, None, detail)
-        holders = {
-            holder
-            for key, holder in self._known.live.items()
-            if holder != rule.id and claim.is_of(key)
-        }
+        holders = self._holders.get(claim.scope, set()) - {rule.id}
         if not holders:
             return None
         detail = f"an agent of '{min(holders)}' of the group '{rule.group}' is live"
         return _skip(rule, Reason.ALREADY_DISPATCHED, None, detail)
+
+    @cached_property
+    def _holders(self) -> Mapping[tuple[str, str], set[str]]:
+        """The rules that hold live claims, by whose those are and what for."""
+        holders: dict[tuple[str, str], set[str]] = {}
+        for key, holder in self._known.live.items():
+            holders.setdefault(scope_of(key), set()).add(holder)
+        return holders
 
     def _is_free(self, rule: Rule, claim: Claim) -> bool:
         if claim.key in self._known.live:

@@ -97,11 +97,16 @@ class Claim:
         """The claim as one string, unique within a session."""
         return f"{self.owner}\x1f{self.position}\x1f{self.once}\x1f{self.subject}"
 
-    def is_of(self, key: str) -> bool:
-        """Whether a key is of the same owner and subject, whatever the position."""
-        owner, _, rest = key.partition("\x1f")
-        _, _, subject = rest.partition("\x1f")
-        return owner == self.owner and subject == f"{self.once}\x1f{self.subject}"
+    @property
+    def scope(self) -> tuple[str, str]:
+        """Whose it is and what for, whatever the position: as `scope_of` its key."""
+        return scope_of(self.key)
+
+
+def scope_of(key: str) -> tuple[str, str]:
+    """The owner and the subject that a claim's key tells."""
+    owner, _, rest = key.partition("\x1f")
+    return owner, rest.partition("\x1f")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
