@@ -12,13 +12,10 @@ import click
 from rules.diff import Change, Difference, diff
 from rules.durations import parse_duration
 from rules.event import LEAVING, EventName, read_event
-from rules.loader import load
-from rules.problems import RuleErrors
-from rules.storyline import Storyline
-from service.cli.commands import Failure, example
+from service.cli.commands import example
 from service.cli.environment import reached_redis
-from service.cli.events import read_text
 from service.cli.output import json_option, print_json, printable
+from service.cli.rules_source import loaded_rules, recorded_events
 from workers.ledger import Ledger
 from workers.settings import load_settings
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rules.event import Event
-    from rules.ruleset import Ruleset
 
 _ENDS = LEAVING | {EventName.ROOM_FINISHED}
 _MARKS = {
@@ -68,8 +64,8 @@ def compare(
     """
     if (recorded is None) == (since is None):
         raise click.UsageError("say which events: --events FILE.jsonl or --since DURATION")
-    before, after = _load(old), _load(new)
-    events = _recorded(recorded) if recorded is not None else _kept(str(since))
+    before, after = loaded_rules(old), loaded_rules(new)
+    events = recorded_events(recorded) if recorded is not None else _kept(str(since))
     found = diff(before, after, events)
     if as_json:
         print_json({"events": len(events), "differences": [_json(each) for each in found]})
@@ -81,22 +77,6 @@ def compare(
         told = f"{len(events)} event{'s' * (len(events) != 1)}: "
         click.echo(told + (", ".join(counts) if found else "no dispatch differs"))
     sys.exit(1 if found and exit_code else 0)
-
-
-def _load(source: str) -> Ruleset:
-    try:
-        return load(source)
-    except RuleErrors as errors:
-        for problem in errors.problems:
-            click.echo(problem, err=True)
-        raise Failure(f"the rules at {source} do not load") from None
-
-
-def _recorded(path: str) -> list[Event]:
-    try:
-        return list(Storyline(datetime.now(UTC).timestamp()).recorded(read_text(path)))
-    except ValueError as error:
-        raise Failure(f"{path}: {error}", 2) from None
 
 
 def _kept(since: str) -> list[Event]:

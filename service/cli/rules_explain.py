@@ -12,21 +12,19 @@ import click
 from rules.decision import Outcome, Provider, Reason
 from rules.event import Event, EventName, read_event
 from rules.explain import explained
-from rules.loader import load
-from rules.problems import RuleErrors, nearest, quoted
+from rules.problems import nearest, quoted
 from rules.release import NEVER, Release
 from rules.replay import Replay
 from rules.session import Session
-from rules.storyline import Storyline
 from service.cli.commands import Failure, example
 from service.cli.events import read_given, read_object, read_text
 from service.cli.output import json_option, print_json, printable
+from service.cli.rules_source import loaded_rules, recorded_events
 from service.cli.rules_state import State, read_state
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
     from rules.decision import Decision, Plan
-    from rules.ruleset import Ruleset
 
 _LINES: Final = (".jsonl", ".ndjson")
 _MARKS: Final = {
@@ -73,7 +71,7 @@ def explain(
     The state is {"room": {…}, "participants": [{…}], "live": ["rule-id"]}: who is there already,
     and which rules have a live dispatch.
     """
-    ruleset = _load(source or load_settings().rules)
+    ruleset = loaded_rules(source or load_settings().rules)
     events = _events(event, at)
     replay = Replay(ruleset, providers=frozenset({Provider.LIVEKIT}))
     known = State(Session(events[0].room_sid))
@@ -96,15 +94,6 @@ def explain(
                 click.echo(line)
 
 
-def _load(source: str) -> Ruleset:
-    try:
-        return load(source)
-    except RuleErrors as errors:
-        for problem in errors.problems:
-            click.echo(problem, err=True)
-        raise Failure(f"the rules at {source} do not load") from None
-
-
 def _events(argument: str, at: str | None) -> list[Event]:
     if argument.endswith(_LINES):
         return _recorded(argument, at)
@@ -114,10 +103,7 @@ def _events(argument: str, at: str | None) -> list[Event]:
 def _recorded(path: str, at: str | None) -> list[Event]:
     if at is not None:
         raise Failure("--at is for one event: those of a file tell when they were", 2)
-    try:
-        events = list(Storyline(datetime.now(UTC).timestamp()).recorded(read_text(path)))
-    except ValueError as error:
-        raise Failure(f"{path}: {error}", 2) from None
+    events = recorded_events(path)
     if not events:
         raise Failure(f"{path}: no events", 2)
     return events

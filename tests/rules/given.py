@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from textwrap import dedent, indent
 from typing import TYPE_CHECKING, Any
 
 from rules.decide import decide
 from rules.event import read_event
+from rules.explain import explained
 from rules.files import RuleFile
 from rules.known import Known
 from rules.loader import load_files
@@ -136,3 +138,12 @@ def metadata_of(template: str, event: Event) -> str:
     decision = one(rule(f"dispatch: {{agent: a, metadata: {json.dumps(template)}}}"), event)
     assert decision.plans, decision.detail
     return decision.plans[0].metadata
+
+
+def explain(
+    rules: Ruleset, event: Event, session: Session | None = None, known: Known | None = None
+) -> dict[str, Any]:
+    """What `rules explain --json` prints of an event in a session that was like this before it."""
+    event = event if event.id else replace(event, id="explained")
+    after, event = observe(session or Session(sid=event.room_sid), event)
+    return explained(event, decide(rules, event, after, known or Known()))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from rules.explain import explain
 from rules.known import Known
 from rules.session import Session, observe
-from tests.rules.given import joined, one, rule, ruleset
+from tests.rules.given import explain, joined, one, rule, ruleset
 
 RULES = ruleset(
     """

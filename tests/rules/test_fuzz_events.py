@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import read_event
-from rules.explain import explain
 from rules.files import RuleFile
 from rules.known import Known
 from rules.loader import load_files
 from rules.problems import RuleErrors
 from rules.session import Session, observe
+from tests.rules.given import explain
 from tests.rules.made import (
     any_json,
     bodies,
