@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from rules import document
 from rules.dispatch_fields import DISPATCH_KEYS, compile_dispatch
 from rules.ladder import Ladder
-from rules.names import PRESENCE
 from rules.release import NEVER, compile_release
 
 if TYPE_CHECKING:
@@ -78,8 +77,7 @@ def _ladder(
     first = compile_dispatch(document.Mapping(node.mark, own), compiling, path, within)
     fallback: tuple[Dispatch, ...] = ()
     if "fallback" in entries:
-        beside = path if path != "dispatch" else ""
-        at = f"{beside}.fallback" if beside else "fallback"
+        at = "fallback" if path == "dispatch" else f"{path}.fallback"
         fallback = _fallback(entries["fallback"][1], own, compiling, at, within)
     release = NEVER
     if "release" in entries:
@@ -88,9 +86,7 @@ def _ladder(
         position = _position(own["id"][1], compiling)
     if first is None:
         return None
-    reads_presence = any(
-        not template.names.isdisjoint(PRESENCE) for template, _ in compiling.templates[before:]
-    )
+    reads_presence = any(each.reads_presence for each, _ in compiling.templates[before:])
     return Ladder(first, fallback, release, position, reads_presence)
 
 

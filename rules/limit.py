@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from rules import document
 from rules.decision import Share
-from rules.names import PRESENCE
 from rules.templates import RenderingError, Template
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Limit:
     @property
     def reads_presence(self) -> bool:
         """Whether `per` reads who is in the room."""
-        return not self.per.names.isdisjoint(PRESENCE)
+        return self.per.reads_presence
 
     def share(self, context: Context) -> Share:
         """What an event's dispatches would count to.

@@ -13,7 +13,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 
 from rules.metadata import well_formed
-from rules.names import TEMPLATE_NAMES
+from rules.names import PRESENCE, TEMPLATE_NAMES
 from rules.sandbox import COUNTED, RuleEnvironment
 from rules.template_budget import MAX_LENGTH, budgeted
 from rules.template_checks import (
@@ -74,6 +74,11 @@ class Template:
     """Whether it is nothing but `{{ … | tojson }}`."""
     compiled: JinjaTemplate | None = None
     """Absent where nothing can go wrong in compiling it, which then waits until it is rendered."""
+
+    @property
+    def reads_presence(self) -> bool:
+        """Whether it reads who is in the room."""
+        return not self.names.isdisjoint(PRESENCE)
 
     def render(self, context: Context) -> str:
         """Render for one event.
