@@ -89,10 +89,11 @@ class _Deciding:
         if taken is not None:
             return taken
         free = [(claim, ladder) for claim, ladder in claims if self._is_free(rule, claim)]
-        if not free:
-            return self._already(rule, claims)
+        unheld = [(claim, ladder) for claim, ladder in free if not self._is_held(rule, claim)]
+        if not unheld:
+            return _held(rule) if free else self._already(rule, claims)
         try:
-            decision = self._planned(rule, free)
+            decision = self._planned(rule, unheld)
         except DispatchError as error:
             return Decision(rule.id, Outcome.ERROR, error.reason, error.at, error.detail)
         if rule.group is not None and decision.outcome is Outcome.DISPATCH:
@@ -147,6 +148,9 @@ class _Deciding:
             return False
         return rule.again is Again.WHEN_GONE or claim.key not in self._known.accepted
 
+    def _is_held(self, rule: Rule, claim: Claim) -> bool:
+        return (rule.id, claim.key) in self._known.held
+
     def _already(self, rule: Rule, claims: Sequence[tuple[Claim, Ladder]]) -> Decision:
         (claim, _), *others = claims
         whose = f"for {rule.once} {quoted(claim.subject)}"
@@ -174,13 +178,17 @@ class _Deciding:
             ladder.plan(claim, rule, self._event, self._context_of(rule, ladder), share)
             for claim, ladder in free
         )
-        for plan in plans:
+        absent = tuple(plan for plan in plans if plan.agent not in self._known.present)
+        if not absent:
+            detail = f"an agent {quoted(plans[0].agent)} is in the room already, or on its way"
+            return _skip(rule, Reason.AGENT_PRESENT, None, detail)
+        for plan in absent:
             for rung in (plan, *plan.fallback):
                 if rung.provider not in self._known.providers:
                     detail = f"{rung.provider} is not configured here"
                     raise DispatchError(Reason.UNSUPPORTED, "dispatch.provider", detail)
         outcome = Outcome.SHADOW if rule.shadow else Outcome.DISPATCH
-        return Decision(rule.id, outcome, Reason.MATCHED, plans=plans)
+        return Decision(rule.id, outcome, Reason.MATCHED, plans=absent)
 
     def _share(self, rule: Rule) -> Share | None:
         if rule.limit is None:
@@ -201,6 +209,11 @@ class _Deciding:
 
 def _skip(rule: Rule, reason: Reason, at: str | None = None, detail: str | None = None) -> Decision:
     return Decision(rule.id, Outcome.SKIP, reason, at, detail)
+
+
+def _held(rule: Rule) -> Decision:
+    detail = "its agent was sent away by hand; none is sent again before the room has ended"
+    return _skip(rule, Reason.HELD, None, detail)
 
 
 def _guarded_kind(event: Event) -> str | None:

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     GROUP = "group"
     LIMIT = "limit"
     ALREADY_DISPATCHED = "already_dispatched"
+    HELD = "held"
+    AGENT_PRESENT = "agent_present"
     ROOM_ENDED = "room_ended"
     PARTICIPANT_GONE = "participant_gone"
     UNSUPPORTED = "unsupported"

@@ -23,6 +23,10 @@ class Known:
     """Claims that have a live dispatch, and the rules that hold them."""
     accepted: Container[str] = ()
     """Claims for which a dispatch has been accepted, live or not: enough for `again: never`."""
+    held: Container[tuple[str, str]] = ()
+    """Rules and claims whose agent somebody has sent away by hand: none is sent again."""
+    present: Container[str] = ()
+    """Names of agents that are there or on their way without these rules, where that counts."""
     active: Callable[[str, str], int] = _none
     """How many live dispatches a rule has over all rooms, by a rendered `limit.per`."""
     providers: Container[Provider] = frozenset({Provider.LIVEKIT})

@@ -1,15 +1,17 @@
 -- Stores an event in its room's inbox, once, and makes the room due.
 --
 -- KEYS  1 seen   2 inbox   3 room   4 due   5 wake
--- ARGV  1 room key   2 inbox entry: event id, newline, JSON   3 seconds to remember the id
+-- ARGV  1 room key   2 event id, newline, JSON; the inbox entry has the time between them, in ms
+--       3 seconds to remember the id
 --       4 milliseconds a wake-up may take
 -- Answers 'duplicate', 'accepted', or 'wake': accepted, and nobody has been woken yet.
 if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then
   return 'duplicate'
 end
-redis.call('RPUSH', KEYS[2], ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local id, event = string.match(ARGV[2], '^([^\n]*)\n(.*)$')
+redis.call('RPUSH', KEYS[2], id .. '\n' .. string.format('%d', now) .. '\n' .. event)
 local left = tonumber(redis.call('HGET', KEYS[3], 'until') or '0') - now
 if left > 0 and left <= 60000 then -- more than any lease: the clock was set back
   return 'accepted' -- whoever holds the room looks at the inbox again when it lets go

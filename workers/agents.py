@@ -16,6 +16,7 @@ from workers.dispatch import Dispatch, State
 from workers.errors import ProviderError
 from workers.providers.base import CALL_SECONDS
 from workers.removal import JOB_SECONDS, Unwanted
+from workers.restarts import Left, left
 from workers.settle import LONGEST_BACKOFF_SECONDS, RETRY_SECONDS, Stepped
 
 if TYPE_CHECKING:
@@ -52,17 +53,23 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
     except ProviderError as error:
         log.warning("identify_failed", room=hold.room, error=str(error))
         return _put_off(record, tools), ()
+    now, ours = tools.queue.now(), hold.server_id in tools.restarts_ours
     by_identity = {agent.identity: agent for agent in record.agents.values()}
     waiting = {d.dispatch_id: d for d in record.dispatches.values() if d.state is State.PENDING}
     met: list[Dispatch] = []
+    held: list[Dispatch] = []
     for known in listed:
         agent = _agent_of(known, by_identity)
         if known.id in waiting and agent is not None:
-            met.append(_met(waiting.pop(known.id), agent))
+            outcome = _met(waiting.pop(known.id), agent, record, now, ours=ours)
+            met += outcome.changed
+            held += [outcome.dispatch] if outcome.held else []
     sids = {d.agent_sid for d in met}
     strangers = {sid: a for sid, a in record.agents.items() if sid not in sids}
     record = replace(record.with_dispatches(met), agents=strangers)
-    record = _without_stragglers(record, listed, tools.queue.now())
+    for dispatch in held:
+        record = record.with_held(dispatch)
+    record = _without_stragglers(record, listed, now)
     return (_another_look(record, tools) if record.awaits_agents else _known(record)), met
 
 
@@ -78,9 +85,14 @@ async def find(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     for present in snapshot.participants:
         is_agent = present.get("kind") == "AGENT"
         if is_agent and present["identity"] == dispatch.agent_identity:
-            return Stepped(dispatch.found(str(present["sid"])))
-    now = tools.queue.now()
-    return Stepped(dispatch.ended(State.ENDED, dispatch.reason or "unknown_reason", now))
+            return Stepped(dispatch.found(str(present["sid"]), tools.queue.now()))
+    now, session = tools.queue.now(), hold.record.session
+    if session is None:
+        raise AssertionError(hold.room)
+    ours = hold.server_id in tools.restarts_ours
+    because = dispatch.reason or "unknown_reason"
+    outcome = left(dispatch, because, now, now, session, ours=ours, inferred=True)
+    return Stepped(outcome.dispatch, follower=outcome.follower)
 
 
 def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) -> Record:
@@ -113,11 +125,12 @@ def _agent_of(dispatch: Listed, by_identity: dict[str, SeenAgent]) -> SeenAgent 
     return next((by_identity[j.identity] for j in dispatch.jobs if j.identity in by_identity), None)
 
 
-def _met(dispatch: Dispatch, agent: SeenAgent) -> Dispatch:
+def _met(dispatch: Dispatch, agent: SeenAgent, record: Record, now: float, *, ours: bool) -> Left:
     active = dispatch.joined(agent.identity, agent.sid, agent.joined_at)
-    if agent.left_at is None:
-        return active
-    return active.ended(State.ENDED, agent.left_because or "unknown_reason", agent.left_at)
+    if agent.left_at is None or record.session is None:
+        return Left(active)
+    because = agent.left_because or "unknown_reason"
+    return left(active, because, agent.left_at, now, record.session, ours=ours)
 
 
 def _known(record: Record) -> Record:

@@ -6,24 +6,34 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from workers import agents, settle, strays
+from workers import agents, ladder, releases, settle, strays
 from workers.dispatch import Dispatch, Step
 from workers.errors import Fenced
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, LOOKUP_SECONDS
-from workers.settle import Stepped
 from workers.writing import write, write_stepped
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from workers.inbox import Hold
+    from workers.settle import Stepped
     from workers.tools import Tools
 
 LATE_SECONDS: Final = 3.0
 """An event older than this may be of a room that has ended since: look before calling."""
-_NO_CALL: Final = frozenset({Step.NOTHING, Step.WAIT})
 CALLS_EACH: Final = 16
 """Calls one room may have in flight."""
+ROUNDS: Final = 4
+"""What follows from a call at once is done at once: a look, a deletion, the next rung's call."""
+
+
+class Due(NamedTuple):
+    """A dispatch and what is to be done for it now."""
+
+    dispatch: Dispatch
+    step: Step
 
 
 def late(event_at: float, now: float) -> bool:
@@ -39,8 +49,15 @@ async def make_calls(hold: Hold, tools: Tools) -> None:
         RedisError: Redis was lost; what was called is settled by whoever claims the room next.
     """
     await _take_over(hold, tools)
-    due = await _ready(hold, tools)
-    running = {asyncio.create_task(_step(dispatch, hold, tools)) for dispatch in due}
+    for _ in range(ROUNDS):
+        due = await _ready(hold, tools)
+        if not due:
+            return
+        await _run(due, hold, tools)
+
+
+async def _run(due: list[Due], hold: Hold, tools: Tools) -> None:
+    running = {asyncio.create_task(_step(each, hold, tools)) for each in due}
     results: list[Stepped] = []
     try:
         while running:
@@ -64,7 +81,7 @@ async def unmark(hold: Hold, tools: Tools) -> None:
         await write(hold, tools, uncalled)
 
 
-async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
+async def _ready(hold: Hold, tools: Tools) -> list[Due]:
     """What is due, looked up where it must be, and marked as called: to be called right now.
 
     Redis or this process may have slept in any of these writes, so all of it is asked again until
@@ -75,47 +92,50 @@ async def _ready(hold: Hold, tools: Tools) -> list[Dispatch]:
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         due = _due(hold, tools.queue.now())
         if must := _must_look(due, looked_at, looked_up, tools):
-            look = await settle.in_session(due, must, hold, tools)
+            look = await settle.in_session([d for d, _ in due], must, hold, tools)
             if look.stepped:
                 await write_stepped(hold, tools, look.stepped)
             if not look.answered:
                 await unmark(hold, tools)  # those that need no look begin at the next claim
                 return []
-            looked_at, looked_up = tools.queue.now(), frozenset(d.id for d in due)
+            looked_at, looked_up = tools.queue.now(), frozenset(d.id for d, _ in due)
             continue
         due = due[:CALLS_EACH]
         now = tools.queue.now()
         began_anew = [
             replace(d, called_at=now, called_by=hold.token)
-            for d in due
-            if d.step is Step.CREATE and (d.called_at is None or d.called_at < looked_at)
+            for d, step in due
+            if step is Step.CREATE and (d.called_at is None or d.called_at < looked_at)
         ]
         if began_anew:  # whoever takes over must know when a call may have begun
             await write(hold, tools, began_anew)
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         if not _must_look(due, looked_at, looked_up, tools):
-            return [hold.record.dispatches[d.id] for d in due]
+            return [Due(hold.record.dispatches[d.id], step) for d, step in due]
 
 
-def _due(hold: Hold, now: float) -> list[Dispatch]:
+def _due(hold: Hold, now: float) -> list[Due]:
     """All that is due, in the order of calls: one room may ask a server `CALLS_EACH` at once."""
-    due = [d for d in hold.record.dispatches.values() if d.step not in _NO_CALL and d.due <= now]
+    steps = [Due(d, d.due_step(now)) for d in hold.record.dispatches.values()]
     # What is marked as called must be called under this lease, or be settled under the next.
-    return sorted(due, key=lambda d: d.called_at is None)
+    return sorted(
+        (each for each in steps if each.step in _STEPS),
+        key=lambda each: each.dispatch.called_at is None,
+    )
 
 
 def _must_look(
-    due: list[Dispatch], looked_at: float, looked_up: frozenset[str], tools: Tools
+    due: list[Due], looked_at: float, looked_up: frozenset[str], tools: Tools
 ) -> list[Dispatch]:
     """Those that must not go on before it is known which session the room has now."""
     now = tools.queue.now()
     known = frozenset[str]() if late(looked_at, now) else looked_up
     return [
         d
-        for d in due
+        for d, step in due
         if d.id not in known
         and (
-            d.step is not Step.CREATE
+            step is not Step.CREATE
             or d.failures > 0
             or d.doubtful
             or late(d.event_at, now)
@@ -148,15 +168,19 @@ def _taken_over(dispatch: Dispatch, now: float) -> Dispatch:
     )
 
 
-async def _step(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
-    match dispatch.step:
-        case Step.CREATE:
-            return await settle.create(dispatch, hold, tools)
-        case Step.SETTLE:
-            return await settle.settle(dispatch, hold, tools)
-        case Step.LOOK_AGAIN:
-            return await settle.look_again(dispatch, hold, tools)
-        case Step.FIND_AGENT:
-            return await agents.find(dispatch, hold, tools)
-        case Step.NOTHING | Step.WAIT:
-            return Stepped(dispatch)
+_STEPS: Final[Mapping[Step, Callable[[Dispatch, Hold, Tools], Awaitable[Stepped]]]] = {
+    Step.CREATE: settle.create,
+    Step.SETTLE: settle.settle,
+    Step.LOOK_AGAIN: settle.look_again,
+    Step.FIND_AGENT: agents.find,
+    Step.JOIN: ladder.overdue,
+    Step.LEAVE: releases.leave,
+    Step.WITHDRAW: ladder.withdraw,
+    Step.REPLACE: ladder.replace_failed,
+    Step.CLEAR: ladder.clear,
+    Step.CHECK: ladder.check,
+}
+
+
+async def _step(due: Due, hold: Hold, tools: Tools) -> Stepped:
+    return await _STEPS[due.step](due.dispatch, hold, tools)

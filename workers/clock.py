@@ -1,8 +1,9 @@
-"""The time that all hosts agree on: Redis's."""
+"""The time that all hosts agree on, Redis's, and how it is written."""
 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Final
 
 CLOCKS_SECONDS: Final = 5.0
@@ -42,3 +43,11 @@ class RedisClock:
         self._offset = told - asked
         if self._last - told > CLOCK_STEP_SECONDS:  # another Redis, or a corrected clock
             self._last = told
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Unix seconds as RFC 3339 UTC with milliseconds."""
+    if seconds is None:
+        return None
+    written = datetime.fromtimestamp(seconds, UTC)
+    return written.isoformat(timespec="milliseconds").replace("+00:00", "Z")

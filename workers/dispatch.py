@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
-from enum import StrEnum
-from hashlib import sha256
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from workers.clock import rfc3339
+from workers.states import LIVE, MOVES, Move, State, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rules.decision import Plan
-    from rules.event import Event
+__all__ = ["ID_ATTRIBUTE", "LIVE", "SID_ATTRIBUTE", "Dispatch", "Move", "State", "Step"]
 
 ID_ATTRIBUTE: Final = "lkd.dispatch"
 SID_ATTRIBUTE: Final = "lkd.room_sid"
@@ -24,48 +23,19 @@ RECONNECTION_SECONDS: Final = 10.0
 """How long the webhook of an agent's next connection may take, before it is looked for."""
 LOOK_AGAIN_SECONDS: Final = 6.0
 """After this long a call of a worker that lost the room is over (a call takes 5 s at most)."""
-
-
-class State(StrEnum):
-    """Where a dispatch stands. `scheduled` to `active` are live: they hold their claim."""
-
-    SCHEDULED = "scheduled"
-    """Decided; it waits for its rule's `after`."""
-    REQUESTED = "requested"
-    """Decided; LiveKit has not accepted it yet."""
-    PENDING = "pending"
-    """Accepted; no agent has joined yet."""
-    ACTIVE = "active"
-    """Its agent is in the room."""
-    ENDED = "ended"
-    FAILED = "failed"
-    RELEASED = "released"
-    """It was not wanted any more."""
-
-
-LIVE: Final = frozenset({State.SCHEDULED, State.REQUESTED, State.PENDING, State.ACTIVE})
-
-
-class Step(StrEnum):
-    """What is to be done next for a dispatch, once it is `due`."""
-
-    WAIT = "wait"
-    """When it is due, look whether it is still wanted."""
-    CREATE = "create"
-    SETTLE = "settle"
-    """A call's outcome is unclear: look whether it was done."""
-    LOOK_AGAIN = "look_again"
-    """Another worker's call may have come late: look for a second one of ours and delete it."""
-    FIND_AGENT = "find_agent"
-    """Its agent's connection has ended for another one: look whether it is there."""
-    NOTHING = "nothing"
+TELL_SECONDS: Final = 15.0
+"""When an operator is told that no agent has come, where its rule has no `join_within`."""
+FIRST_MOVES: Final = 8
+LAST_MOVES: Final = 24
+"""How many moves are kept; those between are of calls that are tried again and again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """One dispatch. Times are Unix seconds.
 
-    The first fields are what users see (`to_json`); the rest is how it is carried out.
+    The first fields are what users see (`to_json`); the rest is how it is carried out. It moves by
+    its methods only, along `states.MOVES`, and remembers each move.
     """
 
     id: str
@@ -92,15 +62,21 @@ class Dispatch:
     ended_at: float | None = None
 
     claim: str = field(default="", metadata={"inner": True})
+    received_at: float = field(default=0.0, metadata={"inner": True})
+    """When the event it came from arrived here."""
     event_at: float = field(default=0.0, metadata={"inner": True})
+    """When its room was last known to be there."""
     step: Step = field(default=Step.CREATE, metadata={"inner": True})
     due: float = field(default=0.0, metadata={"inner": True})
+    """When its step is due."""
     called_at: float | None = field(default=None, metadata={"inner": True})
     """When the last Create began, if its outcome is not known."""
     called_by: str = field(default="", metadata={"inner": True})
     """Token of the lease under which it began."""
     failures: int = field(default=0, metadata={"inner": True})
     """Calls in a row that did not succeed."""
+    unlisted: int = field(default=0, metadata={"inner": True})
+    """Looks in a row that did not find it in LiveKit's listing."""
     doubtful: bool = field(default=False, metadata={"inner": True})
     """A worker that lost the room may have called too: look once more when that must be over."""
     agent_sid: str | None = field(default=None, metadata={"inner": True})
@@ -108,12 +84,44 @@ class Dispatch:
     """When its first call was due: it is tried from then on."""
     origin: Mapping[str, Any] = field(default_factory=dict, metadata={"inner": True})
     """The event it came from as the rules saw it, while it waits."""
+    participant: str = field(default="", metadata={"inner": True})
+    """Identity of that event's participant, and the sid of its track."""
+    track: str = field(default="", metadata={"inner": True})
     remembered: bool = field(default=False, metadata={"inner": True})
     """Whether its claim is kept once it was accepted."""
     share: str = field(default="", metadata={"inner": True})
     """What it counts to while it is live, where its rule has a `limit`: see `share_of`."""
     share_most: int = field(default=0, metadata={"inner": True})
     """How many may be live there."""
+
+    join_within: float | None = field(default=None, metadata={"inner": True})
+    """Seconds from its acceptance in which its agent must join."""
+    join_by: float | None = field(default=None, metadata={"inner": True})
+    """When to look why no agent has joined; None: not any more, or not yet."""
+    rung: int = field(default=0, metadata={"inner": True})
+    """Which of its rule's agents it asks for: 0, and then those of its `fallback`."""
+    fallback: tuple[Mapping[str, Any], ...] = field(default=(), metadata={"inner": True})
+    """The rungs still to come, as `planned.rung_to_json` gives them."""
+    tried: tuple[str, ...] = field(default=(), metadata={"inner": True})
+    """What became of the rungs before it, in words."""
+    follows: str = field(default="", metadata={"inner": True})
+    """Our id of the dispatch whose claim it has taken over."""
+    replaces: str = field(default="", metadata={"inner": True})
+    """LiveKit's id of the one before, which must go before this is created."""
+    replaced_identity: str = field(default="", metadata={"inner": True})
+    """What the agent before it was called: it may be about to connect again."""
+    restarts: tuple[float, ...] = field(default=(), metadata={"inner": True})
+    """When agents of this claim were sent anew because one had failed, those that still count."""
+    release_when: str = field(default="never", metadata={"inner": True})
+    """A `rules.release.Leaving`, or `""` where conditions of its rule say it."""
+    release_after: float = field(default=0.0, metadata={"inner": True})
+    leave_at: float | None = field(default=None, metadata={"inner": True})
+    """When its agent is to be sent away, if it stays as it is until then."""
+    withdrawn: State | None = field(default=None, metadata={"inner": True})
+    """What it is once it has been deleted: `superseded`, `failed` or `released`."""
+    job_identity: str = field(default="", metadata={"inner": True})
+    """What its agent would join as, where a listing has told and it has not come."""
+    moves: tuple[Move, ...] = field(default=(), metadata={"inner": True})
 
     @property
     def live(self) -> bool:
@@ -126,8 +134,26 @@ class Dispatch:
         return not self.live and self.step is Step.NOTHING
 
     @property
-    def _has_waited(self) -> bool:
-        return self.wanted_at > self.created_at
+    def is_restart(self) -> bool:
+        """Whether it takes the place of an agent that failed."""
+        return bool(self.replaces)
+
+    @property
+    def next_due(self) -> float | None:
+        """When something is to be done for it; None if nothing is."""
+        times = [self.due] if self.step not in (Step.NOTHING, Step.OWE) else []
+        times += [at for at in (self.join_by, self.leave_at) if at is not None]
+        return min(times, default=None)
+
+    def due_step(self, now: float) -> Step:
+        """What is to be done for it now."""
+        if self.step not in (Step.NOTHING, Step.OWE) and self.due <= now:
+            return self.step
+        if self.leave_at is not None and self.leave_at <= now:
+            return Step.LEAVE
+        if self.join_by is not None and self.join_by <= now:
+            return Step.JOIN
+        return Step.NOTHING
 
     @property
     def _was_called(self) -> bool:
@@ -139,42 +165,91 @@ class Dispatch:
         """The attributes it is sent with: the rule's, and those it is known by."""
         return {**self.attributes, ID_ATTRIBUTE: self.id, SID_ATTRIBUTE: self.room_sid}
 
-    def accepted(self, dispatch_id: str, now: float) -> Dispatch:
-        """LiveKit has it; an agent may join."""
-        return replace(
-            self,
-            state=State.PENDING,
-            reason=None,
+    def to(self, state: State, reason: str | None, at: float, **changes: Any) -> Dispatch:  # noqa: ANN401 - fields of this class
+        """It moves to a state. `changes` are other fields that change with it."""
+        if state is not self.state and state not in MOVES[self.state]:
+            msg = f"{self.id} cannot move from {self.state} to {state}"
+            raise AssertionError(msg)
+        changed = replace(self, state=state, reason=reason, **changes)
+        return _noted(changed, Move(at, state, reason))
+
+    def told(self, reason: str | None, at: float, **changes: Any) -> Dispatch:  # noqa: ANN401
+        """It stays as it is, and this is why."""
+        changed = replace(self, reason=reason, **changes)
+        return changed if reason == self.reason else _noted(changed, Move(at, self.state, reason))
+
+    def accepted(self, dispatch_id: str, now: float, at: float | None = None) -> Dispatch:
+        """LiveKit has it, since `at`; an agent may join."""
+        at = now if at is None else at
+        patience = TELL_SECONDS if self.join_within is None else self.join_within
+        return self.to(
+            State.PENDING,
+            None,
+            at,
             dispatch_id=dispatch_id,
-            accepted_at=now,
+            accepted_at=at,
             called_at=None,
             failures=0,
             step=Step.LOOK_AGAIN if self.doubtful else Step.NOTHING,
             due=now + LOOK_AGAIN_SECONDS,
+            join_by=at + patience,
         )
 
     def joined(self, identity: str, sid: str, at: float) -> Dispatch:
         """Its agent is in the room."""
-        return replace(
-            self, state=State.ACTIVE, agent_identity=identity, agent_sid=sid, joined_at=at
+        return self.to(
+            State.ACTIVE,
+            None,
+            at,
+            agent_identity=identity,
+            agent_sid=sid,
+            joined_at=at,
+            join_by=None,
+            unlisted=0,
         )
 
     def reconnecting(self, reason: str, now: float) -> Dispatch:
         """Its agent's connection was ended for another one, which is heard of in a moment."""
         step, due = Step.FIND_AGENT, now + RECONNECTION_SECONDS
-        return replace(self, agent_sid=None, reason=reason, step=step, due=due, failures=0)
+        return self.told(reason, now, agent_sid=None, step=step, due=due, failures=0)
 
-    def found(self, sid: str) -> Dispatch:
+    def found(self, sid: str, now: float) -> Dispatch:
         """Its agent is there, by a connection of this sid."""
         step = Step.LOOK_AGAIN if self.doubtful else Step.NOTHING
-        return replace(self, agent_sid=sid, reason=None, step=step)
+        return self.told(None, now, agent_sid=sid, step=step)
+
+    def withdrawing(self, state: State, reason: str, now: float) -> Dispatch:
+        """It must be deleted; then it is in that state."""
+        return self.told(
+            reason,
+            now,
+            withdrawn=state,
+            step=Step.WITHDRAW,
+            due=now,
+            failures=0,
+            join_by=None,
+            leave_at=None,
+        )
 
     def ended(self, state: State, reason: str, now: float) -> Dispatch:
         """It is over. A second look that is owed stays owed: a double would outlive it."""
         owed = self.step is Step.LOOK_AGAIN or self.doubtful
-        step = Step.LOOK_AGAIN if owed else Step.NOTHING
-        return replace(
-            self, state=state, reason=reason, ended_at=now, step=step, called_at=None, origin={}
+        due = self.due
+        if owed and self.step is not Step.LOOK_AGAIN and self.accepted_at is not None:
+            due = self.accepted_at + LOOK_AGAIN_SECONDS
+        return self.to(
+            state,
+            reason,
+            now,
+            ended_at=now,
+            step=Step.LOOK_AGAIN if owed else Step.NOTHING,
+            due=due,
+            called_at=None,
+            join_by=None,
+            leave_at=None,
+            withdrawn=None,
+            origin={},
+            fallback=(),
         )
 
     def dropped(self, reason: str, now: float) -> Dispatch:
@@ -182,7 +257,8 @@ class Dispatch:
         if not self.live:
             return replace(self, step=Step.NOTHING)
         state = State.ENDED if self.state is State.ACTIVE else State.FAILED
-        if self.state is State.SCHEDULED or (self._has_waited and not self._was_called):
+        waited = self.wanted_at > self.created_at and not self._was_called
+        if self.state is State.SCHEDULED or waited:
             state = State.RELEASED
         return replace(self.ended(state, reason, now), step=Step.NOTHING)
 
@@ -196,74 +272,34 @@ class Dispatch:
         }
 
     def to_record(self) -> dict[str, Any]:
-        """As its room's record keeps it; `from_record` reads it back."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """As its room's record keeps it, defaults left out; `from_record` reads it back."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: v for name, v in values.items() if v != _DEFAULTS.get(name, MISSING)}
 
     @classmethod
     def from_record(cls, given: Mapping[str, Any]) -> Dispatch:
         """Read what `to_record` wrote, here or in a version that kept more or less."""
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in given.items() if name in known}
-        return cls(**{**values, "state": State(given["state"]), "step": Step(given["step"])})
+        for name in ("fallback", "tried", "restarts"):
+            values[name] = tuple(values.get(name, ()))
+        if values.get("withdrawn") is not None:
+            values["withdrawn"] = State(values["withdrawn"])
+        values["moves"] = tuple(Move(at, State(s), r) for at, s, r in values.get("moves", ()))
+        values["state"] = State(values.get("state", State.REQUESTED))
+        values["step"] = Step(values.get("step", Step.CREATE))
+        return cls(**values)
 
 
-def planned(
-    plan: Plan,
-    event: Event,
-    *,
-    room_sid: str,
-    event_at: float,
-    rules_hash: str,
-    now: float,
-    called_by: str = "",
-) -> Dispatch:
-    """The dispatch that carries out a plan; `called_by` if its Create begins right now.
-
-    `event_at` is when its room was last known to be there.
-
-    Its id follows from the claim and the event, so that an event decided anew after a lost answer
-    makes the same dispatch and not a second one.
-    """
-    named = f"{room_sid}\x00{plan.claim.key}\x00{event.id}"
-    waits = plan.after > 0
-    return Dispatch(
-        id="D" + sha256(named.encode()).hexdigest()[:20],
-        provider=plan.provider.value,
-        room=event.room_name,
-        room_sid=room_sid,
-        rule=plan.rule,
-        subject=plan.claim.subject,
-        agent=plan.agent,
-        deployment=plan.deployment,
-        metadata=plan.metadata,
-        attributes=dict(plan.attributes),
-        restart_policy=plan.restart_policy.value,
-        event_id=event.id,
-        rules_hash=rules_hash,
-        created_at=now,
-        claim=plan.claim.key,
-        remembered=plan.remembered,
-        share=share_of(plan.rule, plan.share.per) if plan.share is not None else "",
-        share_most=plan.share.active if plan.share is not None else 0,
-        event_at=event_at,
-        state=State.SCHEDULED if waits else State.REQUESTED,
-        step=Step.WAIT if waits else Step.CREATE,
-        origin=event.to_json() if waits else {},
-        due=now + plan.after,
-        wanted_at=now + plan.after,
-        called_at=now if called_by and not waits else None,
-        called_by=called_by if not waits else "",
-    )
+def _noted(dispatch: Dispatch, move: Move) -> Dispatch:
+    first, last = dispatch.moves[:FIRST_MOVES], dispatch.moves[FIRST_MOVES:]
+    if len(first) < FIRST_MOVES:
+        return replace(dispatch, moves=(*first, move))
+    return replace(dispatch, moves=(*first, *last[-LAST_MOVES + 1 :], move))
 
 
-def share_of(rule: str, per: str) -> str:
-    """The name under which the live dispatches of a rule are counted, by its `limit.per`."""
-    return f"{rule}:{per}"
-
-
-def rfc3339(seconds: float | None) -> str | None:
-    """Unix seconds as RFC 3339 UTC with milliseconds."""
-    if seconds is None:
-        return None
-    time = datetime.fromtimestamp(seconds, UTC)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    f.name: f.default
+    for f in fields(Dispatch)
+    if f.default is not MISSING and f.name not in ("state", "step")
+}

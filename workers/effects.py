@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from workers import agents, removal, settle, strays
 from workers.calls import make_calls, unmark
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
+from workers.reasons import Why
 from workers.scheduled import end_waits
 from workers.writing import write_record
 
@@ -80,11 +81,14 @@ async def _no_such_server(hold: Hold, tools: Tools) -> None:
     """No such server in this worker's settings: perhaps another worker's are newer than these."""
     now = tools.queue.now()
     dispatches = hold.record.dispatches.values()
-    if any(now - d.wanted_at < settle.RETRY_SECONDS for d in dispatches if d.live):
+    since = min((d.next_due or now for d in dispatches if d.live), default=None)
+    if since is not None and now - since < settle.RETRY_SECONDS:
         await unmark(hold, tools)
         hold.not_before = now + tools.spread(UNKNOWN_SERVER_SECONDS)
         return
-    reason = "its LiveKit server is not configured; see LIVEKIT_URL and LIVEKIT_URLS"
+    hint = "its LiveKit server is not configured; see LIVEKIT_URL and LIVEKIT_URLS"
+    reason = f"{Why.NOT_CONFIGURED}: {hint}"
     over = [d.dropped(reason, now) for d in dispatches]
-    record = replace(hold.record.with_dispatches(over), agents={}, sweep=(), unwanted=())
+    record = hold.record.with_dispatches(over)
+    record = replace(record, agents={}, sweep=(), unwanted=(), look_due=None)
     await write_record(hold, tools, record, over)

@@ -8,7 +8,8 @@ import structlog
 
 from rules.decision import Outcome, Reason
 from workers import keys
-from workers.dispatch import Dispatch, State, Step, rfc3339
+from workers.clock import rfc3339
+from workers.dispatch import Dispatch, State, Step
 from workers.inbox import Document
 
 if TYPE_CHECKING:
@@ -26,11 +27,39 @@ def dispatch_document(dispatch: Dispatch, lives: int) -> Document:
     """A dispatch as it stands now; it replaces the one kept before."""
     return Document(
         key=keys.DISPATCH + dispatch.id,
-        value=dispatch.to_json(),
+        value={**dispatch.to_json(), "timeline": timeline(dispatch), "latency": latency(dispatch)},
         lives=lives,
         index=keys.DISPATCHES,
         at=dispatch.created_at,
     )
+
+
+def timeline(dispatch: Dispatch) -> list[dict[str, str | None]]:
+    """The moves of a dispatch, oldest first; each with its time, state and reason."""
+    return [
+        {"at": rfc3339(move.at), "state": move.state.value, "reason": move.reason}
+        for move in dispatch.moves
+    ]
+
+
+def latency(dispatch: Dispatch) -> dict[str, int | None]:
+    """What each part of a dispatch took, in ms; None where it has not come to that.
+
+    From the webhook's arrival to the decision, from then (or from the end of its `after`) to
+    LiveKit's acceptance, and from that to the agent's join.
+    """
+    began = max(dispatch.created_at, min(dispatch.wanted_at, dispatch.accepted_at or 0.0))
+    return {
+        "decided_ms": _ms(dispatch.received_at, dispatch.created_at),
+        "accepted_ms": _ms(began, dispatch.accepted_at),
+        "joined_ms": _ms(dispatch.accepted_at, dispatch.joined_at),
+    }
+
+
+def _ms(since: float | None, until: float | None) -> int | None:
+    if since is None or until is None:
+        return None
+    return max(0, round((until - since) * 1000))
 
 
 def tell(dispatch: Dispatch) -> None:
@@ -38,6 +67,8 @@ def tell(dispatch: Dispatch) -> None:
     about = {"room": dispatch.room, "rule": dispatch.rule, "agent": dispatch.agent}
     about |= {"deployment": dispatch.deployment, "dispatch": dispatch.id}
     match dispatch.state:
+        case State.PENDING if dispatch.reason is not None:
+            log.warning("no_agent_yet", reason=dispatch.reason, **about)
         case State.PENDING:
             log.info("dispatched", livekit_dispatch=dispatch.dispatch_id, **about)
         case State.ACTIVE:
@@ -45,9 +76,12 @@ def tell(dispatch: Dispatch) -> None:
         case State.ENDED:
             log.info("dispatch_ended", reason=dispatch.reason, **about)
         case State.SCHEDULED:
-            log.info("dispatch_scheduled", due=rfc3339(dispatch.due), **about)
+            due = rfc3339(dispatch.due)
+            log.info("dispatch_scheduled", due=due, reason=dispatch.reason, **about)
         case State.RELEASED:
             log.info("dispatch_released", reason=dispatch.reason, **about)
+        case State.SUPERSEDED:
+            log.warning("dispatch_superseded", reason=dispatch.reason, **about)
         case State.FAILED:
             log.warning("dispatch_failed", reason=dispatch.reason, **about)
         case State.REQUESTED if dispatch.failures or dispatch.step is Step.SETTLE:

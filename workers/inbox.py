@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rules.event import Event, read_event
 from workers import keys, scripts
@@ -275,10 +275,23 @@ class DueQueue:
         return [keys.ROOM + hold.room_key, keys.INBOX + hold.room_key, keys.DUE]
 
 
-def split_entry(entry: bytes) -> tuple[str, bytes]:
-    """An inbox entry's id and its JSON."""
-    event_id, _, body = entry.partition(b"\n")
-    return event_id.decode(), body
+class Entry(NamedTuple):
+    """What stands in an inbox."""
+
+    id: str
+    body: bytes
+    """JSON."""
+    received_at: float | None = None
+    """When it arrived, Unix seconds."""
+
+
+def split_entry(entry: bytes) -> Entry:
+    """Read an inbox entry."""
+    event_id, _, rest = entry.partition(b"\n")
+    at, _, body = rest.partition(b"\n")
+    if not at.isdigit():
+        return Entry(event_id.decode(), rest)
+    return Entry(event_id.decode(), body, int(at) / 1000)
 
 
 def event_of(body: bytes) -> Event:

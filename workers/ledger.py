@@ -32,6 +32,8 @@ class Ledger:
         wanted = {name: value for name, value in equal.items() if value is not None}
         found: list[dict[str, Any]] = []
         for dispatch in self._newest(keys.DISPATCHES, keys.DISPATCH):
+            dispatch.pop("timeline", None)
+            dispatch.pop("latency", None)
             if all(dispatch.get(name) == value for name, value in wanted.items()):
                 found.append(dispatch)
                 if len(found) == limit:
@@ -39,7 +41,7 @@ class Ledger:
         return found
 
     def dispatch(self, dispatch_id: str) -> dict[str, Any] | None:
-        """One dispatch by our id."""
+        """One dispatch by our id, with its `timeline` and `latency` (workers/history.py)."""
         text = self._redis.get(keys.DISPATCH + dispatch_id)
         return json.loads(text) if text else None
 

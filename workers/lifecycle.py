@@ -12,20 +12,25 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules.decision import Reason
 from rules.event import LEAVING, PARTIAL, Event, EventName
 from rules.session import Session, agent_name, observe
+from workers import releases
 from workers.dispatch import Dispatch, State, Step
 from workers.record import TOMBSTONES, Record, SeenAgent
 from workers.removal import heard
+from workers.restarts import left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rules.event import Fields
+    from rules.release import Release
     from workers.providers.base import Snapshot
 
 
 _RECONNECTED: Final = frozenset({"duplicate_identity", "migration"})
 """Why a connection ends when its participant has another one."""
 _AWAITED: Final = frozenset({State.REQUESTED, State.PENDING})
+HEARD_SECONDS: Final = 1.5
+"""An event tells its time in whole seconds: one heard of so soon happened just now."""
 
 
 class Observed(NamedTuple):
@@ -40,7 +45,15 @@ class Observed(NamedTuple):
     """Dispatches the event itself has moved."""
 
 
-def apply(record: Record, event: Event, now: float, snapshot: Snapshot | None = None) -> Observed:
+def apply(
+    record: Record,
+    event: Event,
+    now: float,
+    snapshot: Snapshot | None = None,
+    *,
+    ours: bool = True,
+    conditions: Mapping[str, Release] = releases.NONE,
+) -> Observed:
     """Apply an event to a room's record.
 
     Args:
@@ -48,6 +61,8 @@ def apply(record: Record, event: Event, now: float, snapshot: Snapshot | None = 
         event: the event, as it came.
         now: Unix seconds.
         snapshot: what a listing of the room showed just now, if one was needed.
+        ours: whether agents that fail are sent again by us; else LiveKit does it.
+        conditions: the `release` of dispatches whose rule has conditions there, by their ids.
     """
     session = record.session_of(event)
     if snapshot is not None:
@@ -56,22 +71,35 @@ def apply(record: Record, event: Event, now: float, snapshot: Snapshot | None = 
     session, event = observe(session, event)
     if record.session is not None and over_before and session.sid != record.session.sid:
         return Observed(record, event, session, ())  # of an earlier session: nothing here changes
-    changed: list[Dispatch] = []
     if not session.sid:  # an ingress without its room: nothing to keep, and nowhere to go
         return Observed(record, event, replace(session, ended=True), ())
+    room = _Room(record)
     if record.session is not None and session.sid != record.session.sid:
-        record, over = _next_session(record, now)
-        changed += over
-    if session is not record.session:
-        record = replace(record, session=session)
+        _next_session(room, now)
+    if session is not room.record.session:
+        room.record = replace(room.record, session=session)
     if session.ended:
-        over = [_over(d, now) for d in record.dispatches.values()]
-        record = replace(_end(record, over, now), agents={})
-        changed += over
-    elif (event.participant or {}).get("kind") == "AGENT" and event.participant is not None:
-        record, moved = _agent(_unwanted(record, event, now), event, event.participant, now)
-        changed += moved
-    return Observed(record.with_dispatches(changed), event, session, tuple(changed))
+        _end(room, now)
+        room.record = replace(room.record, agents={})
+    else:
+        if (event.participant or {}).get("kind") == "AGENT" and event.participant is not None:
+            room.record = _unwanted(room.record, event, now)
+            _agent(room, event, event.participant, now, ours=ours)
+        room.move(releases.after(room.record.dispatches.values(), event, session, now, conditions))
+    return Observed(room.record, event, session, tuple(room.changed.values()))
+
+
+class _Room:
+    """A record on its way through an event, and the dispatches that have changed."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.changed: dict[str, Dispatch] = {}
+
+    def move(self, dispatches: Iterable[Dispatch]) -> None:
+        moved = {d.id: d for d in dispatches}
+        self.changed |= moved
+        self.record = self.record.with_dispatches(moved.values())
 
 
 def _from_listing(session: Session, snapshot: Snapshot) -> Session:
@@ -83,32 +111,31 @@ def _from_listing(session: Session, snapshot: Snapshot) -> Session:
     return replace(session, room=snapshot.room, participants={**session.participants, **present})
 
 
-def _next_session(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
+def _next_session(room: _Room, now: float) -> None:
     """The name has a new session though the last one's end was not heard of, or was."""
-    over = [_over(d, now) for d in record.dispatches.values()]
-    past = (*record.past, record.session.sid if record.session is not None else "")[-TOMBSTONES:]
-    record = _end(record, over, now)
-    return replace(record, past=past, agents={}, accepted=()).with_sweep((), now), over
+    sid = room.record.session.sid if room.record.session is not None else ""
+    past = (*room.record.past, sid)[-TOMBSTONES:]
+    _end(room, now)
+    record = replace(room.record, past=past, agents={}, accepted=(), held=())
+    room.record = record.with_sweep((), now)
 
 
-def _end(record: Record, over: Iterable[Dispatch], now: float) -> Record:
-    """Remember which calls may still land under this name although their session is over, and
-    which agents may still come.
+def _end(room: _Room, now: float) -> None:
+    """The session is over, and its dispatches are.
+
+    It is remembered which calls may still land under this name, and which agents may still come.
     """
-    before = [record.dispatches[d.id] for d in over]
+    before = tuple(room.record.dispatches.values())
     in_flight = tuple(d.id for d in before if d.called_at is not None or _unsettled(d))
-    sweep = tuple(dict.fromkeys((*record.sweep, *in_flight)))
-    return replace(record, sweep=sweep).with_stragglers(before, now)
+    sweep = tuple(dict.fromkeys((*room.record.sweep, *in_flight)))
+    room.move([d.dropped(Reason.ROOM_ENDED.value, now) for d in before])
+    room.record = replace(room.record, sweep=sweep).with_stragglers(before, now)
 
 
 def _unsettled(dispatch: Dispatch) -> bool:
     """Whether its call, or another worker's, may have met another session of the name."""
     owed = dispatch.step in (Step.SETTLE, Step.LOOK_AGAIN)
     return owed or dispatch.state is State.PENDING or dispatch.doubtful
-
-
-def _over(dispatch: Dispatch, now: float) -> Dispatch:
-    return dispatch.dropped(Reason.ROOM_ENDED.value, now)
 
 
 def _unwanted(record: Record, event: Event, now: float) -> Record:
@@ -119,41 +146,55 @@ def _unwanted(record: Record, event: Event, now: float) -> Record:
     return replace(record, unwanted=heard(record.unwanted, identity, now, here=here))
 
 
-def _agent(
-    record: Record, event: Event, participant: Fields, now: float
-) -> tuple[Record, list[Dispatch]]:
-    sid, identity = str(participant["sid"]), str(participant["identity"])
+def _agent(room: _Room, event: Event, participant: Fields, now: float, *, ours: bool) -> None:
     if event.name == EventName.PARTICIPANT_JOINED:
-        has_left = record.session is not None and sid in record.session.gone
-        again = [
-            d.found(sid)
-            for d in record.dispatches.values()
-            if d.state is State.ACTIVE and d.agent_identity == identity and not has_left
-        ]
-        name = agent_name(participant)
-        is_late = any(s.agent == name and s.until > event.at for s in record.stragglers)
-        is_awaited = any(d.state in _AWAITED for d in record.dispatches.values())
-        if not is_awaited and (again or not is_late):
-            return record, again
-        seen = SeenAgent(sid, identity, _joined_at(participant, event), name=name)
-        if has_left:  # its leaving came first
-            seen = replace(seen, left_at=event.at, left_because="unknown_reason")
-        agents = {**record.agents, sid: seen}
-        return replace(record, agents=agents, agents_due=0.0, agents_looks=0), again
-    if event.name not in LEAVING:
-        return record, []
-    because = str(participant.get("disconnect_reason", "UNKNOWN_REASON")).lower()
-    if sid in record.agents:
-        left = replace(record.agents[sid], left_at=event.at, left_because=because)
-        return replace(record, agents={**record.agents, sid: left}), []
-    gone = [
-        d.reconnecting(because, now)
-        if because in _RECONNECTED
-        else d.ended(State.ENDED, because, event.at)
+        _came(room, event, participant, now)
+    elif event.name in LEAVING:
+        because = str(participant.get("disconnect_reason", "UNKNOWN_REASON")).lower()
+        _went(room, event, str(participant["sid"]), because, now, ours=ours)
+
+
+def _came(room: _Room, event: Event, participant: Fields, now: float) -> None:
+    sid, identity = str(participant["sid"]), str(participant["identity"])
+    record = room.record
+    has_left = record.session is not None and sid in record.session.gone
+    again = [
+        d.found(sid, now)
         for d in record.dispatches.values()
-        if d.state is State.ACTIVE and d.agent_sid == sid
+        if d.state is State.ACTIVE and d.agent_identity == identity and not has_left
     ]
-    return record, gone
+    room.move(again)
+    name = agent_name(participant)
+    is_late = any(s.agent == name and s.until > event.at for s in record.stragglers)
+    is_awaited = any(d.state in _AWAITED for d in record.dispatches.values())
+    if not is_awaited and (again or not is_late):
+        return
+    seen = SeenAgent(sid, identity, _joined_at(participant, event), name=name)
+    if has_left:  # its leaving came first
+        seen = replace(seen, left_at=event.at, left_because="unknown_reason")
+    agents = {**record.agents, sid: seen}
+    room.record = replace(room.record, agents=agents, agents_due=0.0, agents_looks=0)
+
+
+def _went(room: _Room, event: Event, sid: str, because: str, now: float, *, ours: bool) -> None:
+    at = now if now - event.at < HEARD_SECONDS else event.at
+    record = room.record
+    if sid in record.agents:
+        gone = replace(record.agents[sid], left_at=at, left_because=because)
+        room.record = replace(record, agents={**record.agents, sid: gone})
+        return
+    if record.session is None:
+        return
+    for d in record.dispatches.values():
+        if d.state is not State.ACTIVE or d.agent_sid != sid or d.step is Step.WITHDRAW:
+            continue
+        if because in _RECONNECTED:
+            room.move([d.reconnecting(because, now)])
+            continue
+        outcome = left(d, because, at, now, record.session, ours=ours)
+        room.move(outcome.changed)
+        if outcome.held:
+            room.record = room.record.with_held(d)
 
 
 def _joined_at(participant: Fields, event: Event) -> float:

@@ -21,12 +21,13 @@ from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import PARTIAL
 from rules.known import Known
-from workers import history, lifecycle
+from workers import history, lifecycle, releases
 from workers.calls import CALLS_EACH, late
-from workers.dispatch import Dispatch, State, planned, share_of
+from workers.dispatch import Dispatch, State
 from workers.effects import carry_out
 from workers.errors import NotYet, OverLimit, ProviderError
 from workers.inbox import event_of, split_entry
+from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ async def put_aside(hold: Hold, tools: Tools, error: str) -> None:
         Fenced: another holds the room.
         RedisError: Redis was lost.
     """
-    event_id, body = split_entry(hold.entries[0])
+    event_id, body, _ = split_entry(hold.entries[0])
     try:
         value = json.loads(body)
     except ValueError:
@@ -87,19 +88,28 @@ async def put_aside(hold: Hold, tools: Tools, error: str) -> None:
 
 
 async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> None:
-    event_id, body = split_entry(entry)
+    event_id, body, received_at = split_entry(entry)
     hold.poisoned = event_id
     event = event_of(body)
     snapshot = await _listing(hold, tools, event)
     now = tools.queue.now()
-    seen = lifecycle.apply(hold.record, event, now, snapshot)
+    conditions = await releases.recalled(hold, tools)
+    ours = hold.server_id in tools.restarts_ours
+    seen = lifecycle.apply(hold.record, event, now, snapshot, ours=ours, conditions=conditions)
     event_at = seen.event.at if _tells_session(hold, event) else 0.0
     called_by = hold.token if last and not late(event_at, now) else ""
     live: dict[str, int] = {}
     while True:  # once more for each limit that turns out to be reached
         try:
             await _decided(
-                hold, tools, seen, live, event_id=event_id, event_at=event_at, called_by=called_by
+                hold,
+                tools,
+                seen,
+                live,
+                event_id=event_id,
+                event_at=event_at,
+                received_at=received_at or now,
+                called_by=called_by,
             )
         except OverLimit as reached:  # a refused write renews no lease
             await tools.queue.keep(hold, CALL_SECONDS + 1)
@@ -116,6 +126,7 @@ async def _decided(
     *,
     event_id: str,
     event_at: float,
+    received_at: float,
     called_by: str,
 ) -> None:
     """Decide an event and commit what follows.
@@ -127,6 +138,7 @@ async def _decided(
     known = Known(
         live=seen.record.live_claims,
         accepted=frozenset(seen.record.accepted),
+        held=frozenset(seen.record.held),
         active=lambda rule, per: live.get(share_of(rule, per), 0),
     )
     decisions = decide(ruleset, seen.event, seen.session, known, every_rule=False)
@@ -138,6 +150,7 @@ async def _decided(
             event_at=event_at,
             rules_hash=ruleset.hash,
             now=now,
+            received_at=received_at,
             # Marked as called in the same write that decides it, if the call follows at once.
             called_by=called_by if number < CALLS_EACH else "",
         )

@@ -63,6 +63,8 @@ class Record:
     accepted: tuple[str, ...] = ()
     """Claims of this session that LiveKit has accepted a dispatch for, of rules that send one and
     never another."""
+    held: tuple[tuple[str, str], ...] = ()
+    """Rules and claims of this session whose agent somebody has sent away by hand."""
     past: tuple[str, ...] = ()
     """Sids of sessions that are over, oldest first."""
     sweep: tuple[str, ...] = ()
@@ -70,6 +72,8 @@ class Record:
     since LiveKit knows a room by its name only."""
     sweep_due: float = 0.0
     sweep_since: float = 0.0
+    look_due: float | None = None
+    """When to list the room and see what webhooks have not told."""
     unwanted: tuple[Unwanted, ...] = ()
     """Dispatches in LiveKit that must go, and their agents with them. An agent on its way opens the
     name anew, so the end of a session does not end this."""
@@ -83,7 +87,7 @@ class Record:
     @property
     def due(self) -> float | None:
         """When something is to be done here, Unix seconds; None if nothing is."""
-        times = [d.due for d in self.dispatches.values() if d.step is not Step.NOTHING]
+        times = [t for d in self.dispatches.values() if (t := d.next_due) is not None]
         if self.awaits_agents:
             times.append(self.agents_due)
         if self.must_sweep:
@@ -127,6 +131,11 @@ class Record:
         all_accepted = tuple(dict.fromkeys((*self.accepted, *accepted)))
         return replace(self, dispatches=kept, accepted=all_accepted)
 
+    def with_held(self, dispatch: Dispatch) -> Record:
+        """The record with the agent of this dispatch sent away by hand."""
+        held = (dispatch.rule, dispatch.claim)
+        return self if held in self.held else replace(self, held=(*self.held, held))
+
     def with_sweep(self, more: Iterable[str], now: float) -> Record:
         """The record with a sweep begun now, of these ids too."""
         sweep = tuple(dict.fromkeys((*self.sweep, *more)))
@@ -142,6 +151,12 @@ class Record:
         )
         still = (s for s in self.stragglers if s.until > now)
         return replace(self, stragglers=(*still, *coming))
+
+    def with_coming(self, dispatch: Dispatch, now: float) -> Record:
+        """The record with the agent of a dispatch that was deleted perhaps on its way."""
+        agent = Straggler(dispatch.agent, dispatch.dispatch_id or dispatch.id, now + COMING_SECONDS)
+        still = (s for s in self.stragglers if s.until > now)
+        return replace(self, stragglers=(*still, agent))
 
     def with_unwanted(self, dispatch_ids: Iterable[str], now: float) -> Record:
         """The record with these dispatches of LiveKit's found to be unwanted now."""
@@ -178,6 +193,7 @@ class Record:
                 "agents_looks": self.agents_looks,
                 "stragglers": self.stragglers,
                 "accepted": self.accepted,
+                "held": self.held,
                 "past": self.past,
                 "sweep": self.sweep,
                 "sweep_due": self.sweep_due,
@@ -210,6 +226,7 @@ class Record:
             agents_looks=given.get("agents_looks", 0),
             stragglers=tuple(Straggler(*s) for s in given.get("stragglers", ())),
             accepted=tuple(given.get("accepted", ())),
+            held=tuple((rule, claim) for rule, claim in given.get("held", ())),
             past=tuple(given.get("past", ())),
             sweep=tuple(given.get("sweep", ())),
             sweep_due=given.get("sweep_due", 0.0),
@@ -223,13 +240,17 @@ def counting(before: Record, after: Record) -> tuple[tuple[str, str, int | str],
 
     Returns:
         For each its share, its id, and how many may be live there where it begins, `"+"` where it
-        goes on, `""` where it ceases.
+        goes on or takes over from one that ceases, `""` where it ceases.
     """
     were = {d.id: d for d in before.dispatches.values() if d.share and d.live}
     are = {d.id: d for d in after.dispatches.values() if d.share and d.live}
     cease = ((d.share, d.id, "") for d in were.values() if d.id not in are)
     go_on = ((d.share, d.id, "+") for d in are.values() if d.id in were)
-    begin = ((d.share, d.id, d.share_most) for d in are.values() if d.id not in were)
+    begin = (
+        (d.share, d.id, "+" if d.follows in were else d.share_most)
+        for d in are.values()
+        if d.id not in were
+    )
     return (*cease, *go_on, *begin)
 
 

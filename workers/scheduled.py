@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from rules.decision import Reason, Refusal
+from rules.decision import Once, Reason, Refusal
 from rules.delay import refusal_when_due, session_over
 from rules.event import read_event
 from workers.dispatch import State, Step
@@ -36,15 +36,29 @@ async def end_waits(hold: Hold, tools: Tools) -> None:
 
 async def _after_wait(dispatch: Dispatch, hold: Hold, tools: Tools, now: float) -> Dispatch:
     session = hold.record.session
+    if dispatch.is_restart:
+        return _to_replace(dispatch, session, now)
     refusal = await _refusal(dispatch, session, tools)
     if refusal is None:
         # Its room was last known to be there some time ago: 0 makes the call look first.
-        return replace(
-            dispatch, state=State.REQUESTED, step=Step.CREATE, due=now, event_at=0.0, origin={}
+        return dispatch.to(
+            State.REQUESTED, None, now, step=Step.CREATE, due=now, event_at=0.0, origin={}
         )
     if tools.queue.may_have_forgotten(dispatch.due):  # it may have been called, and forgotten
         dispatch = replace(dispatch, doubtful=True)
     return dispatch.ended(State.RELEASED, refusal.reason, now)
+
+
+def _to_replace(dispatch: Dispatch, session: Session | None, now: float) -> Dispatch:
+    """Its agent has failed. It is sent anew where somebody is there to talk to."""
+    if session is None or session.ended or session.sid != dispatch.room_sid:
+        return dispatch.ended(State.RELEASED, Reason.ROOM_ENDED, now)
+    once = dispatch.claim.split("\x1f")[2]
+    if once != Once.ROOM and dispatch.participant and not session.present(dispatch.participant):
+        return dispatch.ended(State.RELEASED, Reason.PARTICIPANT_GONE, now)
+    if not session.humans:
+        return replace(dispatch, step=Step.OWE)  # owed to the next human
+    return replace(dispatch, step=Step.REPLACE, due=now)
 
 
 async def _refusal(dispatch: Dispatch, session: Session | None, tools: Tools) -> Refusal | None:

@@ -39,6 +39,11 @@ class Server:
         """Ten hexadecimal digits that stand for the URL in Redis."""
         return hashlib.sha256(self.url.encode()).hexdigest()[:10]
 
+    @property
+    def is_cloud(self) -> bool:
+        """Whether it is LiveKit Cloud, which acts on a dispatch's `restart_policy` itself."""
+        return (urlsplit(self.url).hostname or "").endswith(".livekit.cloud")
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -31,6 +32,15 @@ _ADDRESSES: Final = frozenset({"LIVEKIT_URL", "REDIS_URL"})
 """Variables that are shown without what could be a password."""
 
 
+class Restarts(StrEnum):
+    """Who sends an agent again that has failed."""
+
+    AUTO = "auto"
+    """LiveKit, where it acts on `restart_policy` itself (LiveKit Cloud); elsewhere we do."""
+    OURS = "ours"
+    LIVEKIT = "livekit"
+
+
 class SettingsError(Exception):
     """A variable has a value that cannot be used; the text is one line for people."""
 
@@ -48,10 +58,21 @@ class Settings:
     host: str
     port: int
     retention: timedelta
+    reconcile_interval: timedelta
+    """How often what webhooks said is compared with what LiveKit lists; 0: never."""
+    restarts: Restarts
     redis_url: str | None = field(repr=False)
     """None: the embedded Valkey."""
     _secrets: Mapping[str, str] = field(repr=False)
     _owners: Mapping[str, Server] = field(repr=False)
+
+    @property
+    def restarts_ours(self) -> frozenset[str]:
+        """Ids of the servers on which an agent that fails is sent again by us."""
+        if self.restarts is not Restarts.AUTO:
+            chosen = self.servers if self.restarts is Restarts.OURS else ()
+            return frozenset(server.id for server in chosen)
+        return frozenset(server.id for server in self.servers if not server.is_cloud)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -94,6 +115,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         host=given.dispatcher_host,
         port=given.dispatcher_port,
         retention=given.dispatcher_retention,
+        reconcile_interval=given.dispatcher_reconcile_interval,
+        restarts=given.dispatcher_restarts,
         redis_url=given.redis_url,
         _secrets=found.secrets,
         _owners=found.owners,
@@ -129,6 +152,18 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _not_too_often(value: timedelta) -> timedelta:
+    if timedelta(0) < value < timedelta(seconds=1):
+        raise ValueError("it must be 1s or longer, or 0 to turn it off")
+    return value
+
+
+def _restarts(text: object) -> object:
+    if text not in set(Restarts):
+        raise ValueError(f"it must be one of {', '.join(Restarts)}")
+    return Restarts(text)
+
+
 _Pairs = Annotated[dict[str, str], BeforeValidator(parse_pairs)]
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -153,6 +188,10 @@ class _Variables(BaseSettings):
     dispatcher_retention: Annotated[
         timedelta, BeforeValidator(_duration), AfterValidator(_positive)
     ] = timedelta(days=7)
+    dispatcher_reconcile_interval: Annotated[
+        timedelta, BeforeValidator(_duration), AfterValidator(_not_too_often)
+    ] = timedelta(seconds=30)
+    dispatcher_restarts: Annotated[Restarts, BeforeValidator(_restarts)] = Restarts.AUTO
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ=environ)

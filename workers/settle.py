@@ -17,13 +17,16 @@ from rules.decision import Reason
 from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
+from workers.planned import next_rung
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, Order
+from workers.reasons import Why, all_tried, attempt_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from workers.inbox import Hold
     from workers.providers.base import Listed
+    from workers.removal import Unwanted
     from workers.tools import Tools
 
 RETRY_SECONDS: Final = 300.0
@@ -35,11 +38,21 @@ log = structlog.get_logger(__name__)
 
 
 class Stepped(NamedTuple):
-    """A dispatch after a step."""
+    """A dispatch after a step, and what else follows from it."""
 
     dispatch: Dispatch
     unwanted: tuple[str, ...] = ()
     """LiveKit's ids of the dispatches that must go."""
+    follower: Dispatch | None = None
+    """The dispatch that takes over its claim."""
+    removed: tuple[Unwanted, ...] = ()
+    """Agents that must not be there, of dispatches that are deleted already."""
+    coming: bool = False
+    """Its agent may still be on its way, and nobody knows what it will be called."""
+    held: bool = False
+    """Somebody has deleted it by hand."""
+    look: bool = False
+    """The room is not as it was thought to be: look at all of it."""
 
 
 class Look(NamedTuple):
@@ -67,23 +80,18 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         answer = await tools.providers[hold.server_id].create(order)
     except Unclear as error:
         gate.unclear += 1
-        unclear = replace(
-            dispatch,
-            step=Step.SETTLE,
-            due=began + EXECUTION_SECONDS,
-            called_at=None,
-            reason=str(error),
-        )
-        return Stepped(unclear)
+        due = began + EXECUTION_SECONDS
+        now = tools.queue.now()
+        return Stepped(dispatch.told(str(error), now, step=Step.SETTLE, due=due, called_at=None))
     except (NotSent, Unauthorized) as error:
         gate.unclear += 1
-        return Stepped(_again(dispatch, str(error), tools))
+        return _again(dispatch, str(error), tools)
     except NotFound:
         gate.unclear = 0
         return Stepped(dispatch.dropped(Reason.ROOM_ENDED.value, tools.queue.now()))
     except Refused as error:
         gate.unclear = 0
-        return Stepped(dispatch.ended(State.FAILED, str(error), tools.queue.now()))
+        return gave_up(dispatch, str(error), tools.queue.now())
     gate.unclear = 0
     gate.keeps_attributes = answer.attributes.get(ID_ATTRIBUTE) == dispatch.id
     if not gate.keeps_attributes:
@@ -98,9 +106,9 @@ async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     try:
         found = _ours(dispatch, await _listed(hold, tools), hold, tools)
     except ProviderError as error:
-        return Stepped(later(dispatch, str(error), tools))
+        return later(dispatch, str(error), tools)
     if not found:
-        return Stepped(_again(dispatch, dispatch.reason or "it was not created", tools))
+        return _again(dispatch, dispatch.reason or "it was not created", tools)
     return _adopted(dispatch, found, tools)
 
 
@@ -113,7 +121,7 @@ async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     try:
         listed = await _listed(hold, tools)
     except ProviderError as error:
-        return Stepped(later(dispatch, str(error), tools))
+        return later(dispatch, str(error), tools)
     marked = [d.id for d in listed if _is_marked(d, dispatch)]
     doubles = tuple(i for i in marked if i != dispatch.dispatch_id)
     return Stepped(replace(dispatch, step=Step.NOTHING, doubtful=False), doubles)
@@ -138,8 +146,8 @@ async def in_session(
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await _listed(hold, tools) if creates else ()
     except ProviderError as error:
-        put_off = [later(replace(d, called_at=None), str(error), tools) for d in doubtful]
-        return Look([Stepped(d) for d in put_off], answered=False)
+        put = [later(replace(d, called_at=None), str(error), tools) for d in doubtful]
+        return Look(put, answered=False)
     now = tools.queue.now()
     lost = [d for d in dispatches if d.room_sid != sid]
     made = {d.id: [each for each in listed if _is_marked(each, d)] for d in creates}
@@ -156,13 +164,14 @@ async def in_session(
 def _adopted(dispatch: Dispatch, found: Sequence[Listed], tools: Tools) -> Stepped:
     """Take the oldest of what was made for a dispatch; the others must go."""
     first, *doubles = found
-    adopted, unwanted = _echoed(dispatch, first, tools)
-    if adopted.state is State.PENDING:
-        adopted = replace(adopted, accepted_at=first.created_at)
-    return Stepped(adopted, (*unwanted, *(double.id for double in doubles)))
+    adopted = _echoed(dispatch, first, tools, at=min(first.created_at, tools.queue.now()))
+    others = tuple(double.id for double in doubles)
+    return adopted._replace(unwanted=(*adopted.unwanted, *others))
 
 
-def _echoed(dispatch: Dispatch, answer: Listed, tools: Tools) -> Stepped:
+def _echoed(
+    dispatch: Dispatch, answer: Listed, tools: Tools, *, at: float | None = None
+) -> Stepped:
     """Check that the server took what it was told: up to 1.11 it drops what it does not know."""
     now = tools.queue.now()
     if answer.deployment != dispatch.deployment:
@@ -170,8 +179,8 @@ def _echoed(dispatch: Dispatch, answer: Listed, tools: Tools) -> Stepped:
             f"this LiveKit server ignores deployments (asked for {dispatch.deployment!r}, got"
             f" {answer.deployment!r}); it needs version 1.12 or later"
         )
-        return Stepped(dispatch.ended(State.FAILED, reason, now), (answer.id,))
-    return Stepped(dispatch.accepted(answer.id, now))
+        return gave_up(dispatch, reason, now)._replace(unwanted=(answer.id,))
+    return Stepped(dispatch.accepted(answer.id, now, at))
 
 
 def _ours(dispatch: Dispatch, listed: Iterable[Listed], hold: Hold, tools: Tools) -> list[Listed]:
@@ -213,30 +222,45 @@ async def _listed(hold: Hold, tools: Tools) -> Sequence[Listed]:
     return await tools.providers[hold.server_id].dispatches(hold.room)
 
 
-def _again(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
+def _again(dispatch: Dispatch, reason: str, tools: Tools) -> Stepped:
     """It was not done: create it anew after a while, as long as that makes sense."""
     return later(replace(dispatch, step=Step.CREATE, called_at=None), reason, tools)
 
 
-def later(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
+def later(dispatch: Dispatch, reason: str, tools: Tools) -> Stepped:
     """The same step again after a while, for as long as that makes sense."""
     now = tools.queue.now()
-    began = dispatch.ended_at or dispatch.accepted_at or dispatch.wanted_at
-    if now - began > RETRY_SECONDS and dispatch.step is not Step.FIND_AGENT:
-        return _given_up(dispatch, reason, now)
-    wait = min(BACKOFF_SECONDS * 2 ** min(dispatch.failures, 8), LONGEST_BACKOFF_SECONDS)
-    return replace(
-        dispatch,
-        due=now + tools.spread(wait),
-        failures=dispatch.failures + 1,
-        reason=reason if dispatch.state is State.REQUESTED else dispatch.reason,
-    )
-
-
-def _given_up(dispatch: Dispatch, reason: str, now: float) -> Dispatch:
-    if dispatch.state is not State.REQUESTED:
-        return replace(dispatch, step=Step.NOTHING)
-    failed = dispatch.ended(State.FAILED, f"given up after 5 minutes: {reason}", now)
+    began = dispatch.ended_at or dispatch.wanted_at
+    is_endless = dispatch.live and dispatch.state is not State.REQUESTED
+    if now - began <= RETRY_SECONDS or is_endless:
+        return Stepped(put_off(dispatch, reason, tools))
+    if not dispatch.live:
+        return Stepped(replace(dispatch, step=Step.NOTHING))
+    over = gave_up(dispatch, f"{Why.GIVEN_UP}: not done within 5 minutes, {reason}", now)
     if dispatch.step is not Step.SETTLE:
-        return failed
-    return replace(failed, step=Step.LOOK_AGAIN, due=now)  # it may be there, and must not stay
+        return over
+    still = replace(over.dispatch, step=Step.LOOK_AGAIN, due=now)
+    return over._replace(dispatch=still)  # it may be there, and must not stay
+
+
+def put_off(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
+    """What is due for it now is due again after a while, each time a longer one."""
+    now = tools.queue.now()
+    wait = min(BACKOFF_SECONDS * 2 ** min(dispatch.failures, 8), LONGEST_BACKOFF_SECONDS)
+    at = now + tools.spread(wait)
+    put = replace(
+        dispatch,
+        due=max(dispatch.due, at),
+        join_by=max(dispatch.join_by, at) if dispatch.join_by is not None else None,
+        leave_at=max(dispatch.leave_at, at) if dispatch.leave_at is not None else None,
+        failures=dispatch.failures + 1,
+    )
+    return put.told(reason, now) if dispatch.state is State.REQUESTED else put
+
+
+def gave_up(dispatch: Dispatch, why: str, now: float) -> Stepped:
+    """LiveKit will not have it: the next rung of its ladder, or the end."""
+    follower = next_rung(dispatch, attempt_told(dispatch, why), now, seen_at=0.0)
+    if follower is None:
+        return Stepped(dispatch.ended(State.FAILED, all_tried(dispatch, why), now))
+    return Stepped(dispatch.ended(State.SUPERSEDED, why, now), follower=follower)

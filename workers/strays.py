@@ -66,7 +66,7 @@ async def withdraw(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None
     ids = [dispatch_id for result in results for dispatch_id in result.unwanted]
     ids += [
         made.dispatch_id
-        for made, _ in results
+        for made in (each.dispatch for each in results)
         if made.dispatch_id is not None
         and not _is_wanted(made, current.dispatches.get(made.id), hold)
     ]

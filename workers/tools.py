@@ -90,6 +90,9 @@ class Tools:
     """By server id."""
     retention: int
     """Seconds history is kept."""
+    restarts_ours: frozenset[str] = frozenset()
+    """Ids of the servers on which we send an agent again that has failed; elsewhere the server acts
+    on `restart_policy` itself."""
     errands: Errands = field(default_factory=Errands)
     chance: Callable[[], float] = field(default=lambda: 0.5)
     """A random number from 0 to 1."""

@@ -183,6 +183,7 @@ async def open_drain(
         providers={s.id: LiveKit(s, calls=concurrency * CALLS_EACH) for s in settings.servers},
         gates={s.id: Gate(share_of(concurrency, len(settings.servers))) for s in settings.servers},
         retention=max(1, int(settings.retention.total_seconds())),
+        restarts_ours=settings.restarts_ours,
         chance=random.random,
     )
 

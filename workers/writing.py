@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workers.dispatch import Dispatch, Step
 from workers.history import dispatch_document, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workers.dispatch import Dispatch
     from workers.inbox import Hold
     from workers.record import Record
     from workers.settle import Stepped
@@ -26,10 +27,20 @@ async def write(hold: Hold, tools: Tools, changed: Sequence[Dispatch]) -> None:
 
 
 async def write_stepped(hold: Hold, tools: Tools, stepped: Sequence[Stepped]) -> None:
-    """Commit dispatches after their steps, and what must go from LiveKit because of them."""
+    """Commit dispatches after their steps, and what follows from them."""
+    now, record = tools.queue.now(), hold.record
     changed = [each.dispatch for each in stepped]
-    unwanted = [dispatch_id for each in stepped for dispatch_id in each.unwanted]
-    record = hold.record.with_dispatches(changed).with_unwanted(unwanted, tools.queue.now())
+    changed += [each.follower for each in stepped if each.follower is not None]
+    record = record.with_dispatches(changed)
+    record = record.with_unwanted((i for each in stepped for i in each.unwanted), now)
+    for each in stepped:
+        record = replace(record, unwanted=(*record.unwanted, *each.removed))
+        if each.coming:
+            record = record.with_coming(each.dispatch, now)
+        if each.held:
+            record = record.with_held(each.dispatch)
+        if each.look:
+            record = replace(record, look_due=now)
     await write_record(hold, tools, record, changed)
 
 
@@ -46,10 +57,4 @@ async def write_record(
 
 
 def _moved(before: Dispatch | None, after: Dispatch) -> bool:
-    if before is None:
-        return True
-    return (before.state, before.failures, before.step is Step.SETTLE) != (
-        after.state,
-        after.failures,
-        after.step is Step.SETTLE,
-    )
+    return before is None or before.moves != after.moves

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from livekit.api import LiveKitAPI
 
 from rules.event import EventName, read_event
 from service.sandbox import Sandbox, Worker, running
@@ -60,6 +62,10 @@ class House:
         """What the ledger shows, oldest first."""
         return Ledger(self.redis).dispatches(limit=10_000, **equal)[::-1]
 
+    def events(self) -> list[dict[str, Any]]:
+        """The events some rule was about, with their decisions, oldest first."""
+        return Ledger(self.redis).events(limit=10_000)[::-1]
+
     def stop(self) -> None:
         """Stop every loop that runs."""
         for loop in self.loops:
@@ -71,6 +77,16 @@ class House:
 def explicit(sandbox: Sandbox, room: str) -> list[AgentDispatch]:
     """A room's dispatches but the one every room has for agents without a name."""
     return [d for d in sandbox.rooms.open[room].dispatches.values() if d.agent_name]
+
+
+def delete_by_hand(sandbox: Sandbox, room: str, dispatch_id: str) -> None:
+    """Delete a dispatch as an operator does."""
+
+    async def delete() -> None:
+        async with LiveKitAPI(sandbox.url, sandbox.key, sandbox.secret) as api:
+            await api.agent_dispatch.delete_dispatch(dispatch_id, room)
+
+    asyncio.run(delete())
 
 
 class _Hook(BaseHTTPRequestHandler):

@@ -10,9 +10,9 @@ import redis.asyncio
 
 from rules.event import read_event
 from tests.rules.given import one, rule
-from workers.dispatch import Dispatch, planned
 from workers.inbox import DueQueue, Hold
 from workers.intake import Intake
+from workers.planned import planned
 from workers.record import Record
 from workers.scripts import ScriptRunner
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rules.event import Event
     from tests.conftest import Valkey
+    from workers.dispatch import Dispatch
 
 SERVER = "s1"
 TENANTS = 'limit: {active: %d, per: "{{ room.metadata.tenant }}"}'

@@ -37,8 +37,8 @@ def shares(redis: Redis) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     live: dict[str, set[str]] = {}
     for record in found["records"]:
         for dispatch in json.loads(record)["dispatches"]:
-            if dispatch["share"] and dispatch["state"] in LIVE:
-                live.setdefault(dispatch["share"], set()).add(dispatch["id"])
+            if dispatch.get("share") and dispatch["state"] in LIVE:
+                live.setdefault(str(dispatch["share"]), set()).add(dispatch["id"])
     return members, live
 
 

@@ -12,8 +12,9 @@ from rules.session import Session
 from tests.rules.given import one, rule
 from tests.waiting import eventually
 from workers import keys, lifecycle
-from workers.dispatch import Dispatch, State, planned
+from workers.dispatch import Dispatch, State
 from workers.ledger import Ledger
+from workers.planned import planned
 from workers.record import Record
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def test_a_claim_is_kept_from_its_acceptance_on_also_when_the_agent_has_gone() -
     assert record.accepted == ()
     record = record.with_dispatches([sent().accepted("AD_1", 101.0)])
     assert record.accepted == (CLAIM,)
-    over = record.dispatches[sent().id].ended(State.ENDED, "client_initiated", 102.0)
+    active = record.dispatches[sent().id].joined("agent-1", "PA_agent", 101.5)
+    over = active.ended(State.ENDED, "client_initiated", 102.0)
     record = record.with_dispatches([over])
     assert (record.dispatches, record.accepted) == ({}, (CLAIM,))
 

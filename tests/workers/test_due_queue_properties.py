@@ -153,7 +153,7 @@ class DueQueueMachine(RuleBasedStateMachine):
         for write in (
             self.queue.commit(hold, replace(hold.record, past=("wrong",)), taken=""),
             self.queue.commit(
-                hold, hold.record, taken=split_entry(entries[0])[0] if entries else ""
+                hold, hold.record, taken=split_entry(entries[0]).id if entries else ""
             ),
             self.queue.release(hold),
         ):
@@ -177,7 +177,7 @@ class DueQueueMachine(RuleBasedStateMachine):
                 assert self.redis.zscore(keys.DUE, keys.room_key(SERVER, room)) is not None
 
     def take(self, hold: Hold, entries: list[bytes]) -> None:
-        event_id, _ = split_entry(entries.pop(0))
+        event_id = split_entry(entries.pop(0)).id
         record = replace(hold.record, past=(*hold.record.past, event_id))
         self.loop.run_until_complete(self.queue.commit(hold, record, taken=event_id))
 

@@ -14,9 +14,9 @@ from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
 from workers.calls import CALLS_EACH, make_calls
 from workers.connection import connect_async
-from workers.dispatch import planned
 from workers.inbox import EVENTS_EACH, DueQueue
 from workers.intake import Intake
+from workers.planned import planned
 from workers.providers.livekit import LiveKit
 from workers.record import Record
 from workers.rules_in_force import RulesInForce

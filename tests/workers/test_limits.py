@@ -71,7 +71,7 @@ def test_several_in_one_write_count_all_of_them(valkey: Valkey, redis: Redis) ->
     run(valkey, play)
 
 
-@pytest.mark.parametrize("state", [State.ENDED, State.FAILED, State.RELEASED])
+@pytest.mark.parametrize("state", [State.FAILED, State.RELEASED, State.SUPERSEDED])
 def test_one_that_is_over_frees_its_place_in_the_same_write(
     valkey: Valkey, redis: Redis, state: State
 ) -> None:
@@ -95,7 +95,7 @@ def test_one_that_is_over_but_owes_a_look_has_freed_its_place(valkey: Valkey, re
         (hold,) = await desk.take()
         first = replace(dispatch("a", 1), doubtful=True)
         await desk.commit(hold, first)
-        await desk.commit(hold, first.ended(State.ENDED, "", 2.0))
+        await desk.commit(hold, first.ended(State.FAILED, "", 2.0))
         assert hold.record.dispatches  # it is kept for the look
         assert redis.exists(keys.LIMIT + "r:t") == 0
 
@@ -109,7 +109,7 @@ def test_one_may_take_the_place_of_another_in_one_write(valkey: Valkey, redis: R
         first = dispatch("a", 1)
         await desk.commit(hold, first)
         second = replace(first, id="D2")
-        await desk.commit(hold, first.ended(State.ENDED, "", 2.0), second)
+        await desk.commit(hold, first.ended(State.FAILED, "", 2.0), second)
         assert redis.zrange(keys.LIMIT + "r:t", 0, -1) == [b"D2"]
 
     run(valkey, play)
@@ -148,7 +148,7 @@ def test_the_same_commit_twice_is_done(valkey: Valkey, redis: Redis) -> None:
         assert shares(redis) == ({"r:t": ids}, {"r:t": ids})
         for _ in range(2):
             hold.record = before.with_dispatches([dispatch("a", 1)])
-            await desk.commit(hold, dispatch("a", 1).ended(State.ENDED, "", 2.0))
+            await desk.commit(hold, dispatch("a", 1).ended(State.FAILED, "", 2.0))
         assert shares(redis) == ({}, {})
 
     run(valkey, play)
@@ -176,7 +176,7 @@ def test_who_has_lost_the_room_takes_no_place_and_frees_none(valkey: Valkey, red
         before = whole(redis)
         for change in (
             replace(dispatch("a", 2), id="D2"),
-            dispatch("a", 2).ended(State.ENDED, "", 2.0),
+            dispatch("a", 2).ended(State.FAILED, "", 2.0),
         ):
             with pytest.raises(Fenced):
                 await desk.commit(hold, change)
@@ -267,7 +267,7 @@ def test_many_rooms_race_for_the_last_places(valkey: Valkey, redis: Redis) -> No
                 *(
                     desk.commit(
                         hold,
-                        *(d.ended(State.ENDED, "", 2.0) for d in hold.record.dispatches.values()),
+                        *(d.ended(State.FAILED, "", 2.0) for d in hold.record.dispatches.values()),
                     )
                     for hold in holds
                 )

@@ -10,7 +10,8 @@ import pytest
 from rules.decision import Claim, Once, Plan
 from rules.event import Event, read_event
 from workers import lifecycle
-from workers.dispatch import Dispatch, State, Step, planned
+from workers.dispatch import Dispatch, State, Step
+from workers.planned import planned
 from workers.record import Record
 
 NOW = 1_000_000.0

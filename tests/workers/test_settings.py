@@ -62,6 +62,34 @@ def test_retention_is_a_duration_longer_than_nothing(text):
     assert message.startswith(f"DISPATCHER_RETENTION={text!r} is not allowed: it must be ")
 
 
+def test_the_reconcile_interval_is_a_duration_or_0():
+    assert load_settings({}).reconcile_interval == timedelta(seconds=30)
+    assert load_settings({"DISPATCHER_RECONCILE_INTERVAL": "0"}).reconcile_interval == timedelta(0)
+    assert refused(DISPATCHER_RECONCILE_INTERVAL="200ms") == (
+        "DISPATCHER_RECONCILE_INTERVAL='200ms' is not allowed:"
+        " it must be 1s or longer, or 0 to turn it off"
+    )
+
+
+@pytest.mark.parametrize(
+    ("restarts", "of_self_hosted", "of_cloud"),
+    [("", True, False), ("auto", True, False), ("ours", True, True), ("livekit", False, False)],
+)
+def test_livekit_cloud_restarts_agents_itself(restarts, of_self_hosted, of_cloud):
+    def is_ours(url: str) -> bool:
+        settings = load_settings({"LIVEKIT_URL": url, "DISPATCHER_RESTARTS": restarts, **PAIR})
+        return settings.servers[0].id in settings.restarts_ours
+
+    assert is_ours("ws://localhost:7880") is of_self_hosted
+    assert is_ours("wss://mine.livekit.cloud") is of_cloud
+
+
+def test_who_restarts_is_one_of_three():
+    assert refused(DISPATCHER_RESTARTS="theirs") == (
+        "DISPATCHER_RESTARTS='theirs' is not allowed: it must be one of auto, ours, livekit"
+    )
+
+
 @pytest.mark.parametrize(
     "url", ["ftp://x", "x", "wss://", "ws://x:99999", "wss://x?a=1", "wss://[", "wss://u:pw@x"]
 )

@@ -126,9 +126,10 @@ def test_the_time_a_dispatch_is_tried_begins_when_its_wait_is_over(valkey, redis
             dispatch("a", 5), created_at=now - 600, wanted_at=now - 1, state=State.REQUESTED
         )
         tools = Tools(desk.queue, RulesInForce(""), {}, {}, 60)
-        again = settle.later(long_ago, "unavailable", tools)
+        again = settle.later(long_ago, "unavailable", tools).dispatch
         assert (again.state, again.failures) == (State.REQUESTED, 1)
-        given_up = settle.later(replace(long_ago, wanted_at=now - 301), "unavailable", tools)
+        over = replace(long_ago, wanted_at=now - 301)
+        given_up = settle.later(over, "unavailable", tools).dispatch
         assert given_up.state is State.FAILED
 
     run(valkey, play)

@@ -1,0 +1,172 @@
+"""A dispatch whose agent does not come, or must make way: seen to, step by step.
+
+A dispatch that is given up is first marked as `withdrawing`, then deleted, and only when LiveKit
+has said so does the next rung take over its claim. So a crash at any point repeats a deletion and
+nothing else, and no two rungs are asked for at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from rules.session import agent_name
+from workers.dispatch import Dispatch, State, Step
+from workers.errors import NotFound, ProviderError
+from workers.planned import next_rung
+from workers.providers.base import LOOKUP_SECONDS
+from workers.reasons import Why, all_tried, attempt_told, no_agent
+from workers.releases import released
+from workers.removal import JOB_SECONDS, LEAVING_SECONDS, Unwanted
+from workers.settle import Stepped, later
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rules.event import Fields
+    from workers.inbox import Hold
+    from workers.providers.base import Listed
+    from workers.tools import Tools
+
+UNLISTED_SECONDS: Final = 0.2
+"""Between the two looks that must agree that a dispatch is gone."""
+LOOKS_TO_BELIEVE: Final = 2
+
+log = structlog.get_logger(__name__)
+
+
+async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """No agent has come in time, as far as is known: look, and decide what follows."""
+    provider = tools.providers[hold.server_id]
+    try:
+        await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
+        listed = await provider.dispatches(hold.room)
+        await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
+        snapshot = await provider.snapshot(hold.room)
+    except ProviderError as error:
+        log.warning("join_look_failed", room=hold.room, error=str(error))
+        return later(dispatch, str(error), tools)
+    now = tools.queue.now()
+    mine = next((d for d in listed if d.id == dispatch.dispatch_id), None)
+    if mine is None:
+        return _unlisted(dispatch, now, replace(dispatch, join_by=now + UNLISTED_SECONDS))
+    agents = [p for p in snapshot.participants if p.get("kind") == "AGENT"]
+    identities = {job.identity for job in mine.jobs}
+    here = next((p for p in agents if p["identity"] in identities), None)
+    if here is not None:
+        at = int(here.get("joined_at_ms") or 0) / 1000 or float(here.get("joined_at") or now)
+        return Stepped(dispatch.joined(str(here["identity"]), str(here["sid"]), at))
+    until = _may_be_its_own(dispatch, agents, listed, now)
+    if until is not None:
+        return Stepped(replace(dispatch, join_by=until, unlisted=0))
+    why = no_agent(dispatch, mine)
+    if dispatch.join_within is None:
+        return Stepped(dispatch.told(why, now, join_by=None, unlisted=0, failures=0))
+    state = State.SUPERSEDED if dispatch.fallback else State.FAILED
+    identity = mine.jobs[-1].identity if mine.jobs else ""
+    return Stepped(replace(dispatch.withdrawing(state, why, now), job_identity=identity))
+
+
+async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Delete it, and once it is gone have what follows take over."""
+    try:
+        await tools.providers[hold.server_id].delete(hold.room, dispatch.dispatch_id or "")
+    except NotFound:
+        pass
+    except ProviderError as error:
+        log.warning("withdrawal_put_off", room=hold.room, error=str(error))
+        return later(dispatch, str(error), tools)
+    now, why = tools.queue.now(), dispatch.reason or ""
+    log.info("deleted", room=hold.room, livekit_dispatch=dispatch.dispatch_id)
+    removed = _removed(dispatch.dispatch_id or "", _identity(dispatch), now)
+    coming = not removed and dispatch.state is State.PENDING
+    if dispatch.withdrawn is State.RELEASED:
+        follower = await released(dispatch, hold, tools, now)
+        over = dispatch.ended(State.RELEASED, why, now)
+    else:
+        told = attempt_told(dispatch, why)
+        follower = next_rung(dispatch, told, now, seen_at=now)
+        state = State.FAILED if follower is None else State.SUPERSEDED
+        over = dispatch.ended(state, all_tried(dispatch, why) if follower is None else why, now)
+    return Stepped(over, follower=follower, removed=removed, coming=coming)
+
+
+async def replace_failed(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Look whether what it is to replace is still listed: if not, somebody has deleted it."""
+    try:
+        listed = await tools.providers[hold.server_id].dispatches(hold.room)
+    except ProviderError as error:
+        return later(dispatch, str(error), tools)
+    now = tools.queue.now()
+    if not any(d.id == dispatch.replaces for d in listed):
+        return _unlisted(dispatch, now, replace(dispatch, due=now + UNLISTED_SECONDS))
+    return Stepped(replace(dispatch, step=Step.CLEAR, due=now, unlisted=0, failures=0))
+
+
+async def clear(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Delete what it replaces; then it is created."""
+    try:
+        await tools.providers[hold.server_id].delete(hold.room, dispatch.replaces)
+    except NotFound:
+        pass
+    except ProviderError as error:
+        return later(dispatch, str(error), tools)
+    now = tools.queue.now()
+    cleared = dispatch.to(
+        State.REQUESTED, dispatch.reason, now, step=Step.CREATE, due=now, event_at=now, failures=0
+    )
+    removed = _removed(dispatch.replaces, dispatch.replaced_identity, now)
+    return Stepped(replace(cleared, wanted_at=now), removed=removed)
+
+
+async def check(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Its agent has left by itself: look whether somebody has deleted the dispatch."""
+    try:
+        listed = await tools.providers[hold.server_id].dispatches(hold.room)
+    except ProviderError as error:
+        return later(dispatch, str(error), tools)
+    now = tools.queue.now()
+    if any(d.id == dispatch.dispatch_id for d in listed):
+        return Stepped(replace(dispatch, step=Step.NOTHING))
+    return _unlisted(dispatch, now, replace(dispatch, due=now + UNLISTED_SECONDS))
+
+
+def _unlisted(dispatch: Dispatch, now: float, again: Dispatch) -> Stepped:
+    """It is not listed. Once more, and somebody has deleted it: a hand that is respected."""
+    if dispatch.unlisted + 1 < LOOKS_TO_BELIEVE:
+        return Stepped(replace(again, unlisted=dispatch.unlisted + 1))
+    if not dispatch.live:
+        return Stepped(replace(dispatch, step=Step.NOTHING), held=True)
+    why = f"{Why.HELD}: somebody has deleted it"
+    return Stepped(dispatch.ended(State.RELEASED, why, now), held=True)
+
+
+def _may_be_its_own(
+    dispatch: Dispatch, agents: Sequence[Fields], listed: Sequence[Listed], now: float
+) -> float | None:
+    """Until when an agent of its name that is there may turn out to be its own.
+
+    LiveKit lists a job up to 5 s after its agent was let in.
+    """
+    told = {job.identity for d in listed for job in d.jobs}
+    since = [
+        float(p.get("joined_at") or now)
+        for p in agents
+        if p["identity"] not in told and agent_name(p) == dispatch.agent
+    ]
+    until = max(since, default=now) + JOB_SECONDS
+    return until if since and until > now else None
+
+
+def _identity(dispatch: Dispatch) -> str:
+    return dispatch.agent_identity or dispatch.job_identity
+
+
+def _removed(dispatch_id: str, identity: str, now: float) -> tuple[Unwanted, ...]:
+    """Its agent, which is to leave by itself, or is to be removed whenever it is there."""
+    if not identity:
+        return ()
+    due = now + LEAVING_SECONDS
+    return (Unwanted(dispatch_id, since=now, due=due, identities=(identity,), deleted_at=now),)

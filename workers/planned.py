@@ -1,0 +1,184 @@
+"""Dispatches from plans: the first of a claim, and those that take over from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from workers.dispatch import Dispatch, Move, State, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rules.decision import Plan, Rung
+    from rules.event import Event
+
+
+def planned(
+    plan: Plan,
+    event: Event,
+    *,
+    room_sid: str,
+    event_at: float,
+    rules_hash: str,
+    now: float,
+    received_at: float = 0.0,
+    called_by: str = "",
+) -> Dispatch:
+    """The dispatch that carries out a plan; `called_by` if its Create begins right now.
+
+    `event_at` is when its room was last known to be there, `received_at` when the event arrived.
+
+    Its id follows from the claim and the event, so that an event decided anew after a lost answer
+    makes the same dispatch and not a second one.
+    """
+    waits = plan.after > 0
+    state = State.SCHEDULED if waits else State.REQUESTED
+    release = plan.release.when
+    return Dispatch(
+        id=_id(room_sid, plan.claim.key, event.id),
+        provider=plan.provider.value,
+        room=event.room_name,
+        room_sid=room_sid,
+        rule=plan.rule,
+        subject=plan.claim.subject,
+        agent=plan.agent,
+        deployment=plan.deployment,
+        metadata=plan.metadata,
+        attributes=dict(plan.attributes),
+        restart_policy=plan.restart_policy.value,
+        event_id=event.id,
+        rules_hash=rules_hash,
+        created_at=now,
+        received_at=received_at or now,
+        claim=plan.claim.key,
+        remembered=plan.remembered,
+        share=share_of(plan.rule, plan.share.per) if plan.share is not None else "",
+        share_most=plan.share.active if plan.share is not None else 0,
+        event_at=event_at,
+        state=state,
+        step=Step.WAIT if waits else Step.CREATE,
+        origin=event.to_json() if waits else {},
+        participant=str((event.participant or {}).get("identity") or ""),
+        track=str((event.track or {}).get("sid") or ""),
+        due=now + plan.after,
+        wanted_at=now + plan.after,
+        called_at=now if called_by and not waits else None,
+        called_by=called_by if not waits else "",
+        join_within=plan.join_within,
+        fallback=tuple(rung_to_json(rung) for rung in plan.fallback),
+        release_when=release.value if release is not None else "",
+        release_after=plan.release.after,
+        moves=(Move(now, state, None),),
+    )
+
+
+def next_rung(before: Dispatch, told: str, now: float, *, seen_at: float) -> Dispatch | None:
+    """The dispatch of the next rung of a ladder; None where there is none.
+
+    Args:
+        before: the one whose agent did not come.
+        told: what became of it, in words.
+        now: Unix seconds.
+        seen_at: when its room was last seen to be there.
+    """
+    if not before.fallback:
+        return None
+    rung, *rest = before.fallback
+    return _following(
+        before,
+        now,
+        State.REQUESTED,
+        agent=rung["agent"],
+        deployment=rung["deployment"],
+        metadata=rung["metadata"],
+        attributes=rung["attributes"],
+        restart_policy=rung["restart_policy"],
+        provider=rung["provider"],
+        join_within=rung["join_within"],
+        fallback=tuple(rest),
+        rung=before.rung + 1,
+        tried=(*before.tried, told),
+        step=Step.CREATE,
+        due=now,
+        wanted_at=now,
+        event_at=seen_at,
+    )
+
+
+def replacement(before: Dispatch, because: str, now: float, due: float) -> Dispatch:
+    """The dispatch that takes the place of one whose agent had joined and has failed."""
+    return _following(
+        before,
+        now,
+        State.SCHEDULED,
+        reason=f"restart: {because}",
+        attempt=before.attempt + 1,
+        replaces=before.dispatch_id or "",
+        replaced_identity=before.agent_identity or "",
+        step=Step.WAIT,
+        due=due,
+        wanted_at=due,
+        event_at=0.0,
+    )
+
+
+def renewed(before: Dispatch, now: float, *, seen_at: float) -> Dispatch:
+    """The dispatch that is made anew because one was deleted and turns out to be wanted still."""
+    return _following(
+        before,
+        now,
+        State.REQUESTED,
+        attempt=before.attempt + 1,
+        step=Step.CREATE,
+        due=now,
+        wanted_at=now,
+        event_at=seen_at,
+    )
+
+
+def share_of(rule: str, per: str) -> str:
+    """The name under which the live dispatches of a rule are counted, by its `limit.per`."""
+    return f"{rule}:{per}"
+
+
+def rung_to_json(rung: Rung) -> dict[str, Any]:
+    """A rung as a record keeps it."""
+    names = ("agent", "deployment", "metadata", "restart_policy", "provider", "join_within")
+    return {"attributes": dict(rung.attributes), **{name: getattr(rung, name) for name in names}}
+
+
+def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Dispatch:  # noqa: ANN401
+    """A new dispatch of the same claim, as it is before anything is done for it."""
+    attempt, rung = changes.get("attempt", before.attempt), changes.get("rung", before.rung)
+    fresh: Mapping[str, Any] = {
+        "id": _id(before.id, str(attempt), str(rung)),
+        "created_at": now,
+        "follows": before.id,
+        "reason": None,
+        "dispatch_id": None,
+        "agent_identity": None,
+        "agent_sid": None,
+        "accepted_at": None,
+        "joined_at": None,
+        "ended_at": None,
+        "called_at": None,
+        "called_by": "",
+        "failures": 0,
+        "unlisted": 0,
+        "doubtful": False,
+        "join_by": None,
+        "leave_at": None,
+        "withdrawn": None,
+        "job_identity": "",
+        "replaces": "",
+        "replaced_identity": "",
+        **changes,
+    }
+    reason = fresh["reason"]
+    return replace(before, **fresh, state=state, moves=(Move(now, state, reason),))
+
+
+def _id(*named: str) -> str:
+    return "D" + sha256("\x00".join(named).encode()).hexdigest()[:20]
