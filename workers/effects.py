@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from workers import agents, removal, settle, strays
 from workers.calls import make_calls, unmark
+from workers.looking import look
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
 from workers.reasons import Why
 from workers.scheduled import end_waits
@@ -37,6 +38,8 @@ async def carry_out(hold: Hold, tools: Tools) -> None:
     due, now = hold.record.due, tools.queue.now()
     if due is None or due > now or (hold.more and now - due < MORE_SECONDS):
         return
+    if hold.record.look_due is not None and hold.record.look_due <= now:
+        await look(hold, tools)
     await end_waits(hold, tools)
     gate = tools.gates.get(hold.server_id)
     if gate is None:

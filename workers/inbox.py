@@ -192,8 +192,10 @@ class DueQueue:
         documents: Sequence[Document] = (),
         *,
         taken: str = "",
+        put: Sequence[bytes] = (),
     ) -> None:
-        """Write a record and what goes with it, taking the event `taken` off the inbox.
+        """Write a record and what goes with it, taking the event `taken` off the inbox and putting
+        entries in front of it.
 
         Raises:
             Fenced: another holds the room; nothing was written.
@@ -202,7 +204,7 @@ class DueQueue:
         """
         asked = time.monotonic()
         counted = counting(hold.record, record if record is not None else hold.record)
-        args: list[str | int] = [
+        args: list[str | int | bytes] = [
             hold.room_key,
             hold.token,
             int(self._lease * 1000),
@@ -210,12 +212,16 @@ class DueQueue:
             record.to_json() if record is not None else "",
             len(counted),
             keys.ROOM_SECONDS,
+            "1" if record is not None and record.in_session else "0",
+            len(put),
         ]
         for share, dispatch_id, most in counted:
             args += [keys.LIMIT + share, dispatch_id, most]
+        args += put
         for document in documents:
             args += document.args()
-        answer = await self._runner.call(scripts.COMMIT, self._keys(hold), args)
+        script_keys = [*self._keys(hold), keys.ROOMS]
+        answer = await self._runner.call(scripts.COMMIT, script_keys, args)
         if answer == b"fenced":
             raise Fenced(hold.room_key)
         if isinstance(answer, list):
@@ -228,6 +234,8 @@ class DueQueue:
             hold.record = record
         if taken:
             hold.entries, hold.tries = hold.entries[1:], 1
+        if put:
+            hold.entries = (*put, *hold.entries)
         hold.expires = asked + self._lease
 
     async def keep(self, hold: Hold, seconds: float) -> None:

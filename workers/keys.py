@@ -14,6 +14,11 @@
 | lkd:inbox:<room>        | list   | accept, commit   | claim         | entries go when decided   |
 | lkd:room:<room>         | hash   | claim, commit,   | accept, claim | 7 days untouched; 1 hour  |
 |                         |        | release          |               | once its session is over  |
+| lkd:rooms               | zset   | commit,          | reconcile     | a room's entry goes with  |
+|                         |        | reconcile        |               | its session               |
+| lkd:reconcile           | string | reconcile        | reconcile     | 15 s, a lease             |
+| lkd:reconciled:<server> | hash   | reconcile        | reconcile,    | 1 day                     |
+|                         |        |                  | health        |                           |
 | lkd:seen:<server>:<id>  | string | accept           | accept        | 1 hour                    |
 | lkd:limit:<rule>:<per>  | zset   | commit           | commit        | as its members: each 7    |
 |                         |        |                  |               | days after its room's     |
@@ -54,6 +59,10 @@ ROOM: Final = "lkd:room:"
 LIMIT: Final = "lkd:limit:"
 """Members are the ids of a rule's live dispatches, in all rooms. Scores are when a room that is not
 heard of again is forgotten, and its dispatches with it."""
+ROOMS: Final = "lkd:rooms"
+"""Members are the keys of rooms whose session is live, scores when a record was last written."""
+RECONCILE: Final = "lkd:reconcile"
+RECONCILED: Final = "lkd:reconciled:"
 DISPATCHES: Final = "lkd:dispatches"
 DISPATCH: Final = "lkd:dispatch:"
 EVENTS: Final = "lkd:events"

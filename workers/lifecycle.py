@@ -14,6 +14,7 @@ from rules.event import LEAVING, PARTIAL, Event, EventName
 from rules.session import Session, agent_name, observe
 from workers import releases
 from workers.dispatch import Dispatch, State, Step
+from workers.drift import with_told
 from workers.record import TOMBSTONES, Record, SeenAgent
 from workers.removal import heard
 from workers.restarts import left
@@ -66,7 +67,9 @@ def apply(
     """
     session = record.session_of(event)
     if snapshot is not None:
+        heard = session.participants.keys()
         session = _from_listing(session, snapshot)
+        record = replace(record, unheard=record.unheard | (session.participants.keys() - heard))
     over_before = session.ended
     session, event = observe(session, event)
     if record.session is not None and over_before and session.sid != record.session.sid:
@@ -78,9 +81,10 @@ def apply(
         _next_session(room, now)
     if session is not room.record.session:
         room.record = replace(room.record, session=session)
+    room.record = _heard(with_told(room.record, event), event)
     if session.ended:
         _end(room, now)
-        room.record = replace(room.record, agents={})
+        room.record = replace(room.record, agents={}, missing=frozenset(), look_due=None)
     else:
         if (event.participant or {}).get("kind") == "AGENT" and event.participant is not None:
             room.record = _unwanted(room.record, event, now)
@@ -102,6 +106,15 @@ class _Room:
         self.record = self.record.with_dispatches(moved.values())
 
 
+def _heard(record: Record, event: Event) -> Record:
+    if event.name == EventName.ROOM_STARTED:
+        return replace(record, started=True)
+    sid = (event.participant or {}).get("sid")
+    if event.name == EventName.PARTICIPANT_JOINED and sid in record.unheard:
+        return replace(record, unheard=record.unheard - {sid})
+    return record
+
+
 def _from_listing(session: Session, snapshot: Snapshot) -> Session:
     """A listing of another session than this one says only that this one is over."""
     if snapshot.room is None or snapshot.room["sid"] != session.sid:
@@ -116,7 +129,18 @@ def _next_session(room: _Room, now: float) -> None:
     sid = room.record.session.sid if room.record.session is not None else ""
     past = (*room.record.past, sid)[-TOMBSTONES:]
     _end(room, now)
-    record = replace(room.record, past=past, agents={}, accepted=(), held=())
+    record = replace(
+        room.record,
+        past=past,
+        agents={},
+        accepted=(),
+        held=(),
+        started=False,
+        unheard=frozenset(),
+        missing=frozenset(),
+        strangers=frozenset(),
+        look_due=None,
+    )
     room.record = record.with_sweep((), now)
 
 

@@ -24,9 +24,11 @@ from rules.known import Known
 from workers import history, lifecycle, releases
 from workers.calls import CALLS_EACH, late
 from workers.dispatch import Dispatch, State
+from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
 from workers.errors import NotYet, OverLimit, ProviderError
 from workers.inbox import event_of, split_entry
+from workers.looking import LOOK, look
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
 
@@ -91,12 +93,20 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     event_id, body, received_at = split_entry(entry)
     hold.poisoned = event_id
     event = event_of(body)
+    if event.name == LOOK:
+        await look(hold, tools, taken=event_id)
+        return
+    if is_told(hold.record, event):  # its listing came before its webhook
+        await tools.queue.commit(hold, None, taken=event_id)
+        return
+    is_listed = event_id.startswith(ID_PREFIX)
     snapshot = await _listing(hold, tools, event)
     now = tools.queue.now()
     conditions = await releases.recalled(hold, tools)
     ours = hold.server_id in tools.restarts_ours
     seen = lifecycle.apply(hold.record, event, now, snapshot, ours=ours, conditions=conditions)
-    event_at = seen.event.at if _tells_session(hold, event) else 0.0
+    event_at = seen.event.at if _tells_session(hold, event) and not is_listed else 0.0
+    present = frozenset(json.loads(body)["listed"]) if is_listed else frozenset[str]()
     called_by = hold.token if last and not late(event_at, now) else ""
     live: dict[str, int] = {}
     while True:  # once more for each limit that turns out to be reached
@@ -109,6 +119,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
                 event_id=event_id,
                 event_at=event_at,
                 received_at=received_at or now,
+                present=present,
                 called_by=called_by,
             )
         except OverLimit as reached:  # a refused write renews no lease
@@ -127,6 +138,7 @@ async def _decided(
     event_id: str,
     event_at: float,
     received_at: float,
+    present: frozenset[str],
     called_by: str,
 ) -> None:
     """Decide an event and commit what follows.
@@ -139,6 +151,7 @@ async def _decided(
         live=seen.record.live_claims,
         accepted=frozenset(seen.record.accepted),
         held=frozenset(seen.record.held),
+        present=present,
         active=lambda rule, per: live.get(share_of(rule, per), 0),
     )
     decisions = decide(ruleset, seen.event, seen.session, known, every_rule=False)

@@ -72,6 +72,16 @@ class Record:
     since LiveKit knows a room by its name only."""
     sweep_due: float = 0.0
     sweep_since: float = 0.0
+    started: bool = False
+    """Whether the session's `room_started` has been decided."""
+    unheard: frozenset[str] = frozenset()
+    """Sids of participants known from a listing, whose `participant_joined` was not decided."""
+    told: tuple[str, ...] = ()
+    """What listings have told instead of webhooks, which may still come."""
+    missing: frozenset[str] = frozenset()
+    """Sids that the last look did not find; see workers/drift.py."""
+    strangers: frozenset[str] = frozenset()
+    """Sids of agents that were found not to be ours."""
     look_due: float | None = None
     """When to list the room and see what webhooks have not told."""
     unwanted: tuple[Unwanted, ...] = ()
@@ -93,6 +103,8 @@ class Record:
         if self.must_sweep:
             times.append(self.sweep_due)
         times += [each.due for each in self.unwanted]
+        if self.look_due is not None:
+            times.append(self.look_due)
         return min(times, default=None)
 
     @property
@@ -107,6 +119,11 @@ class Record:
     def must_sweep(self) -> bool:
         """Whether a call of an earlier session may have landed in this one."""
         return bool(self.sweep) and self.session is not None and not self.session.ended
+
+    @property
+    def in_session(self) -> bool:
+        """Whether the name has a session that is live, as far as is known."""
+        return self.session is not None and not self.session.ended
 
     @property
     def over(self) -> bool:
@@ -181,27 +198,18 @@ class Record:
 
     def to_json(self) -> str:
         """As Redis keeps it; `from_json` reads it back."""
-        return json.dumps(
-            {
-                "session": self.session.to_json() if self.session is not None else None,
-                "dispatches": [d.to_record() for d in self.dispatches.values()],
-                "agents": [
-                    [a.sid, a.identity, a.joined_at, a.left_at, a.left_because, a.name]
-                    for a in self.agents.values()
-                ],
-                "agents_due": self.agents_due,
-                "agents_looks": self.agents_looks,
-                "stragglers": self.stragglers,
-                "accepted": self.accepted,
-                "held": self.held,
-                "past": self.past,
-                "sweep": self.sweep,
-                "sweep_due": self.sweep_due,
-                "sweep_since": self.sweep_since,
-                "unwanted": [each.to_json() for each in self.unwanted],
-            },
-            separators=(",", ":"),
-        )
+        kept = {
+            "session": self.session.to_json() if self.session is not None else None,
+            "dispatches": [d.to_record() for d in self.dispatches.values()],
+            "agents": [
+                [a.sid, a.identity, a.joined_at, a.left_at, a.left_because, a.name]
+                for a in self.agents.values()
+            ],
+            "unwanted": [each.to_json() for each in self.unwanted],
+            **{name: sorted(getattr(self, name)) for name in _SETS},
+            **{name: getattr(self, name) for name in _PLAIN},
+        }
+        return json.dumps({name: v for name, v in kept.items() if v}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Record:
@@ -218,21 +226,28 @@ class Record:
         dispatches = (Dispatch.from_record(d) for d in given.get("dispatches", ()))
         agents = (SeenAgent(*a) for a in given.get("agents", ()))
         session = given.get("session")
+        more: dict[str, Any] = {n: _as_tuples(given[n]) for n in _PLAIN if n in given}
+        more |= {name: frozenset(given.get(name, ())) for name in _SETS}
+        more["stragglers"] = tuple(Straggler(*s) for s in more.get("stragglers", ()))
         return cls(
             session=Session.from_json(session) if session else None,
             dispatches={d.id: d for d in dispatches},
             agents={a.sid: a for a in agents},
-            agents_due=given.get("agents_due", 0.0),
-            agents_looks=given.get("agents_looks", 0),
-            stragglers=tuple(Straggler(*s) for s in given.get("stragglers", ())),
-            accepted=tuple(given.get("accepted", ())),
-            held=tuple((rule, claim) for rule, claim in given.get("held", ())),
-            past=tuple(given.get("past", ())),
-            sweep=tuple(given.get("sweep", ())),
-            sweep_due=given.get("sweep_due", 0.0),
-            sweep_since=given.get("sweep_since", 0.0),
             unwanted=tuple(Unwanted.from_json(each) for each in given.get("unwanted", ())),
+            **more,
         )
+
+
+_SETS: Final = ("unheard", "missing", "strangers")
+_PLAIN: Final = (
+    "agents_due", "agents_looks", "stragglers", "accepted", "held", "past", "sweep", "sweep_due",
+    "sweep_since", "started", "told", "look_due",
+)  # fmt: skip
+"""What is kept as it is; lists are read back as tuples."""
+
+
+def _as_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    return tuple(_as_tuples(each) for each in value) if isinstance(value, list) else value
 
 
 def counting(before: Record, after: Record) -> tuple[tuple[str, str, int | str], ...]:

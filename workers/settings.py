@@ -161,7 +161,7 @@ def _not_too_often(value: timedelta) -> timedelta:
 def _restarts(text: object) -> object:
     if text not in set(Restarts):
         raise ValueError(f"it must be one of {', '.join(Restarts)}")
-    return Restarts(text)
+    return Restarts(str(text))
 
 
 _Pairs = Annotated[dict[str, str], BeforeValidator(parse_pairs)]

@@ -55,15 +55,21 @@ class Snapshot:
     """None: there is no room of that name."""
     participants: tuple[Fields, ...]
     """Those that are ACTIVE; others may never become it."""
+    joining: frozenset[str] = frozenset()
+    """Sids of those others."""
 
 
 class Provider(Protocol):
     """Sends agents.
 
+    `project` is the API key it is called with.
+
     Each request it makes is over within `CALL_SECONDS`, and it raises only `ProviderError`.
     `room_sid` may wait for a listing that is under way, and `snapshot` makes two requests: they
     take twice as long.
     """
+
+    project: str
 
     async def create(self, order: Order) -> Listed:
         """Create a dispatch.
@@ -94,6 +100,12 @@ class Provider(Protocol):
 
     async def snapshot(self, room: str) -> Snapshot:
         """The room and who is in it."""
+
+    async def rooms(self) -> Mapping[str, Fields]:
+        """Every room there is, by its name."""
+
+    async def people(self, room: Fields) -> Snapshot:
+        """Who is in a room that was just listed. One that has ended meanwhile has nobody."""
 
     async def aclose(self) -> None:
         """Close what is open."""

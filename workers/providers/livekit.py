@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from livekit.protocol.agent_dispatch import AgentDispatch
 
+    from rules.event import Fields
     from workers.servers import Server
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class LiveKit:
             failover=False,
         )
         self._rooms = RoomLookup(self._room_sids)
+        self.project = server.api_key
 
     async def create(self, order: Order) -> Listed:
         """Create a dispatch. LiveKit makes the room if there is none of that name."""
@@ -101,11 +103,25 @@ class LiveKit:
         found = await _call(self._api.room.list_rooms(ListRoomsRequest(names=[room])))
         if not found.rooms:
             return Snapshot(room=None, participants=())
-        people = await _call(self._api.room.list_participants(ListParticipantsRequest(room=room)))
-        active = [p for p in people.participants if p.state == ParticipantInfo.State.ACTIVE]
+        return await self.people(whole_room(MessageToDict(found.rooms[0])))
+
+    async def rooms(self) -> Mapping[str, Fields]:
+        """List every room."""
+        found = await _call(self._api.room.list_rooms(ListRoomsRequest()))
+        return {room.name: whole_room(MessageToDict(room)) for room in found.rooms}
+
+    async def people(self, room: Fields) -> Snapshot:
+        """List who is in a room."""
+        asked = ListParticipantsRequest(room=str(room["name"]))
+        found = await _call(self._api.room.list_participants(asked))
+        active = [p for p in found.participants if p.state == ParticipantInfo.State.ACTIVE]
+        others = [p for p in found.participants if p.state != ParticipantInfo.State.ACTIVE]
         return Snapshot(
-            room=whole_room(MessageToDict(found.rooms[0])),
+            room=room,
             participants=tuple(whole_participant(MessageToDict(p)) for p in active),
+            joining=frozenset(
+                p.sid for p in others if p.state != ParticipantInfo.State.DISCONNECTED
+            ),
         )
 
     async def aclose(self) -> None:

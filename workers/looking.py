@@ -1,0 +1,173 @@
+"""A look at one room: LiveKit's listing against the record, under the room's lease.
+
+It is asked for by an entry in the room's inbox (whoever reconciles, or an operator) or by the
+record itself, when what a first look missed must be looked for once more. What it finds goes to the
+head of the inbox as the events that were lost, so that they are decided as webhooks are.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from workers import keys
+from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, State
+from workers.drift import drift, strangers, watched
+from workers.errors import ProviderError
+from workers.history import dispatch_document
+from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
+from workers.removal import COMING_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workers.dispatch import Dispatch
+    from workers.drift import Drift
+    from workers.inbox import Hold
+    from workers.providers.base import Listed, Snapshot
+    from workers.record import Record
+    from workers.tools import Tools
+
+LOOK: Final = "look"
+"""The `event` of an inbox entry that asks for a look."""
+AGAIN_SECONDS: Final = 2.0
+"""Between the two looks that must agree that somebody has gone."""
+FAILED_SECONDS: Final = 5.0
+SETTLED_SECONDS: Final = 1.0
+_UNWANTED: Final = frozenset({State.SUPERSEDED, State.RELEASED, State.FAILED})
+
+log = structlog.get_logger(__name__)
+
+
+async def look(hold: Hold, tools: Tools, *, taken: str = "") -> None:
+    """Look at a room now.
+
+    Args:
+        hold: the room.
+        tools: what the work needs.
+        taken: id of the inbox entry that asks for it.
+
+    Raises:
+        Fenced, RedisError: as `DueQueue.commit`.
+    """
+    gate = tools.gates.get(hold.server_id)
+    if gate is None:  # a server this worker does not know
+        await tools.queue.commit(hold, replace(hold.record, look_due=None), taken=taken)
+        return
+    provider = tools.providers[hold.server_id]
+    if gate.full:
+        due = tools.queue.now() + tools.spread(gate.patience)
+        await tools.queue.commit(hold, replace(hold.record, look_due=due), taken=taken)
+        return
+    try:
+        with gate.entered():
+            await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
+            listing = await provider.snapshot(hold.room)
+            await tools.queue.keep(hold, CALL_SECONDS + 1)
+            listed = await provider.dispatches(hold.room) if listing.room is not None else ()
+    except ProviderError as error:
+        log.warning("look_failed", room=hold.room, error=str(error))
+        due = tools.queue.now() + tools.spread(FAILED_SECONDS)
+        await tools.queue.commit(hold, replace(hold.record, look_due=due), taken=taken)
+        return
+    now, watching = tools.queue.now(), watched(tools.ruleset, hold.room)
+    found = drift(hold.record, hold.room, listing, now, watching, provider.project)
+    changed = [_hurried(d, listing, listed, now) for d in hold.record.dispatches.values()]
+    changed = [d for d in changed if d != hold.record.dispatches[d.id]]
+    record = _after(hold.record, found, listing, now).with_dispatches(changed)
+    record = record.with_unwanted(await _forgotten(record, listed, tools), now)
+    record = record.with_unwanted(_doubles(record, listed), now)
+    if found.events:
+        told = [f"{event['event']}" for event in found.events]
+        log.info("webhooks_missed", room=hold.room, events=told)
+    present = _present(record, listing, listed, now)
+    await tools.queue.commit(
+        hold,
+        record,
+        [dispatch_document(d, tools.retention) for d in changed],
+        taken=taken,
+        put=[_entry({**event, "listed": present}, now) for event in found.events],
+    )
+
+
+def _after(record: Record, found: Drift, listing: Snapshot, now: float) -> Record:
+    """The record after a look. What was missing for the first time is looked for again."""
+    first = found.missing - record.missing
+    return replace(
+        record,
+        missing=first,
+        look_due=now + AGAIN_SECONDS if first else None,
+        strangers=frozenset(strangers(record, listing)),
+    )
+
+
+def _hurried(
+    dispatch: Dispatch, listing: Snapshot, listed: Sequence[Listed], now: float
+) -> Dispatch:
+    """A dispatch that waits for an agent which is there already, or that is not listed any more, is
+    looked after at once.
+    """
+    if dispatch.state is not State.PENDING or now - (dispatch.accepted_at or now) < SETTLED_SECONDS:
+        return dispatch
+    mine = next((d for d in listed if d.id == dispatch.dispatch_id), None)
+    here = {str(p["identity"]) for p in listing.participants}
+    if listing.room is None or (mine is not None and not here & {j.identity for j in mine.jobs}):
+        return dispatch
+    return replace(dispatch, join_by=now)
+
+
+def _doubles(record: Record, listed: Sequence[Listed]) -> list[str]:
+    """What was created for a dispatch beside what it is known by."""
+    known = {d.id: d.dispatch_id for d in record.dispatches.values() if d.dispatch_id is not None}
+    ours = ((d.id, d.attributes.get(ID_ATTRIBUTE, "")) for d in listed)
+    return [
+        livekit_id for livekit_id, our_id in ours if known.get(our_id, livekit_id) != livekit_id
+    ]
+
+
+async def _forgotten(record: Record, listed: Sequence[Listed], tools: Tools) -> list[str]:
+    """Dispatches of ours in this session that the record does not hold any more and that history
+    says were to go: their deletion was lost with the record.
+
+    One that history does not know, or knows as live, stays: its agent is with somebody.
+    """
+    sid = record.session.sid if record.session is not None else None
+    ids = {d.id: d.attributes.get(ID_ATTRIBUTE, "") for d in listed}
+    known = {d.dispatch_id for d in record.dispatches.values()}
+    lost = [
+        d.id
+        for d in listed
+        if ids[d.id]
+        and ids[d.id] not in record.dispatches
+        and d.id not in known
+        and d.attributes.get(SID_ATTRIBUTE) == sid
+    ]
+    if not lost:
+        return []
+    texts = await tools.queue.redis.mget([keys.DISPATCH + ids[i] for i in lost])
+    kept = {i: json.loads(text) for i, text in zip(lost, texts, strict=True) if text is not None}
+    return [i for i, document in kept.items() if document["state"] in _UNWANTED]
+
+
+def _present(record: Record, listing: Snapshot, listed: Sequence[Listed], now: float) -> list[str]:
+    """Names of the agents that are there, or on their way, without the dispatches we know of."""
+    here = {str(p["identity"]) for p in listing.participants}
+    known = {d.dispatch_id for d in record.dispatches.values()}
+    coming = (
+        d.agent
+        for d in listed
+        if d.id not in known
+        and d.attributes.get(ID_ATTRIBUTE) not in record.dispatches
+        and now - d.created_at < COMING_SECONDS
+        and not here & {job.identity for job in d.jobs}
+    )
+    names = {*strangers(record, listing).values(), *coming}
+    return sorted(name for name in names if name)
+
+
+def _entry(event: dict[str, Any], now: float) -> bytes:
+    body = json.dumps(event, separators=(",", ":"), default=dict)
+    return f"{event['id']}\n{int(now * 1000)}\n{body}".encode()
