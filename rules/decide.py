@@ -9,7 +9,7 @@ from rules.decision import Again, Decision, Outcome, Reason, scope_of
 from rules.delay import unmet
 from rules.dispatch import DispatchError
 from rules.event import EventName
-from rules.known import NOTHING, Known
+from rules.known import EVERY_RULE, NOTHING, Known
 from rules.loop_guard import GUARDED_KINDS
 from rules.problems import quoted
 from rules.scope import Facts, presence_context, template_context
@@ -93,7 +93,7 @@ class _Deciding:
         if not unheld:
             return _held(rule) if free else self._already(rule, claims)
         try:
-            decision = self._planned(rule, unheld)
+            decision = self._paused(rule) or self._planned(rule, unheld)
         except DispatchError as error:
             return Decision(rule.id, Outcome.ERROR, error.reason, error.at, error.detail)
         if rule.group is not None and decision.outcome is Outcome.DISPATCH:
@@ -159,6 +159,13 @@ class _Deciding:
         else:
             detail = f"it has been sent {whose}, and 'again: never' sends no other"
         return _skip(rule, Reason.ALREADY_DISPATCHED, None, detail)
+
+    def _paused(self, rule: Rule) -> Decision | None:
+        if EVERY_RULE in self._known.paused:
+            return _skip(rule, Reason.PAUSED, None, "all rules are paused")
+        if rule.id in self._known.paused:
+            return _skip(rule, Reason.PAUSED, None, "the rule is paused")
+        return None
 
     def _planned(self, rule: Rule, free: Sequence[tuple[Claim, Ladder]]) -> Decision:
         """What follows from a match.

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     LIMIT = "limit"
     ALREADY_DISPATCHED = "already_dispatched"
     HELD = "held"
+    PAUSED = "paused"
     AGENT_PRESENT = "agent_present"
     ROOM_ENDED = "room_ended"
     PARTICIPANT_GONE = "participant_gone"

@@ -31,6 +31,10 @@ class Known:
     """How many live dispatches a rule has over all rooms, by a rendered `limit.per`."""
     providers: Container[Provider] = frozenset({Provider.LIVEKIT})
     """Those that can be called."""
+    paused: Container[str] = ()
+    """Ids of rules that send nobody for now, whatever they match; `EVERY_RULE` for all."""
 
 
+EVERY_RULE: Final = "*"
+"""No rule's id."""
 NOTHING: Final = Known()

@@ -44,6 +44,7 @@ _WORDS: Final = {
     Reason.GROUP: "",
     Reason.LIMIT: "its limit is reached",
     Reason.ALREADY_DISPATCHED: "already dispatched",
+    Reason.PAUSED: "",
     Reason.ROOM_ENDED: "room ended",
     Reason.PARTICIPANT_GONE: "participant gone",
 }
