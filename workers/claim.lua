@@ -9,10 +9,11 @@
 -- holds those rooms, and they are due again at once without a try counted.
 --
 -- KEYS  1 due   2 wake   3 this claimant's last claim   4 who looks for work, and when last
+--       5 the rules that are paused
 -- ARGV  1 prefix of room hashes   2 prefix of inboxes   3 lease in ms   4 most rooms
 --       5 most events of each     6 most suspects       7 claimant
 --       8 how many answers the claimant has had   9 hash of the claimant's rules
--- Answers {now in ms, when the next room is due in ms or '', {room...}}; a room is
+-- Answers {now in ms, when the next room is due in ms or '', {room...}, {paused rule...}}; a room is
 --   {room key, token, tries, record or '', {entry...}, how many entries there are}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -83,4 +84,4 @@ if not anything then
   redis.call('DEL', KEYS[2]) -- all is taken: the next event wakes somebody
 end
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return {now, first[2] or '', rooms}
+return {now, first[2] or '', rooms, redis.call('SMEMBERS', KEYS[5])}

@@ -131,6 +131,8 @@ class DueQueue:
         self._clock = RedisClock()
         self._restarted = restarted
         self._may_have_forgotten = float("-inf")
+        self.paused: frozenset[str] = frozenset()
+        """Rules that are paused, as of the last claim."""
 
     def may_have_forgotten(self, event_at: float) -> bool:
         """Whether Redis may have lost what was decided on an event of this time."""
@@ -151,9 +153,9 @@ class DueQueue:
         `rules` is the hash of the rules this loop works by, for whoever wants to see it.
         """
         asked = time.monotonic()
-        now, first, rooms = await self._runner.call(
+        now, first, rooms, paused = await self._runner.call(
             scripts.CLAIM,
-            [keys.DUE, keys.WAKE, keys.CLAIM + self._claimant, keys.WORKERS],
+            [keys.DUE, keys.WAKE, keys.CLAIM + self._claimant, keys.WORKERS, keys.PAUSED],
             [
                 keys.ROOM,
                 keys.INBOX,
@@ -168,6 +170,7 @@ class DueQueue:
         )
         self._claims += 1
         self._clock.set(int(now) / 1000, asked)
+        self.paused = frozenset(rule.decode() for rule in paused)
         if self._restarted is not None and self._restarted.is_set():
             self._restarted.clear()
             self._may_have_forgotten = self.now() + CLOCKS_SECONDS

@@ -7,6 +7,7 @@
 | lkd:wake                | string | accept, claim    | accept        | until nothing is due, 5 s |
 | lkd:claim:<claimant>    | hash   | claim            | claim         | until its next claim, 60 s|
 | lkd:workers             | zset   | claim (trims)    | presence      | a minute after their last |
+| lkd:paused              | set    | pause, resume    | claim, health | until they are resumed    |
 | lkd:rules               | string | workers' watch   | a worker's    | until the next rules that |
 |                         |        |                  | start         | load                      |
 | lkd:rules:<hash>        | string | workers' watch   | a wait's end  | 8 days after it was last  |
@@ -50,6 +51,8 @@ DUE: Final = "lkd:due"
 WAKE: Final = "lkd:wake"
 WORKERS: Final = "lkd:workers"
 """Members are a claimant, a colon, the hash of the rules it works by."""
+PAUSED: Final = "lkd:paused"
+"""Members are ids of rules; `*` stands for all of them."""
 RULES: Final = "lkd:rules"
 RULES_OF: Final = "lkd:rules:"
 """Dispatches wait for at most as long as a room is remembered, and are judged by these."""

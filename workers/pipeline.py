@@ -153,6 +153,7 @@ async def _decided(
         held=frozenset(seen.record.held),
         present=present,
         active=lambda rule, per: live.get(share_of(rule, per), 0),
+        paused=tools.queue.paused,
     )
     decisions = decide(ruleset, seen.event, seen.session, known, every_rule=False)
     wanted = [
