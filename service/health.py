@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from service.persistence import persistence
 from workers.connection import unreachable
+from workers.pauses import Pauses
 from workers.presence import workers_at_work
 from workers.rules_in_force import RulesInForce, kept
 
@@ -40,6 +41,7 @@ def health(settings: Settings, redis: redis.Redis, deliveries: Deliveries) -> Bl
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
             checks["workers"] = _workers(redis, in_force)
+            checks["pauses"] = _pauses(redis)
         states = {check["status"] for check in checks.values()}
         status = "failed" if "failed" in states else "warning" if "warning" in states else "ok"
         return jsonify(status=status, checks=checks), 503 if status == "failed" else 200
@@ -68,6 +70,18 @@ def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:
     others = [hash_ for hash_ in at_work.values() if ours is not None and hash_ != ours.hash]
     if others:
         detail = f"{len(others)} of them work by other rules than this process has; see their logs"
+        told |= {"status": "warning", "detail": detail}
+    return told
+
+
+def _pauses(redis: redis.Redis) -> Check:
+    try:
+        paused = Pauses(redis).now()
+    except RedisError as error:
+        return {"status": "warning", "detail": str(error)}
+    told: Check = {"status": "ok", "all": paused.every, "rules": paused.rules}
+    if paused:
+        detail = f"{paused} and send no new agent; `dispatcher resume` ends that"
         told |= {"status": "warning", "detail": detail}
     return told
 

@@ -20,12 +20,19 @@ class Paused:
     """What is paused now."""
 
     every: bool
-    """Whether all rules are, those among them that nobody has written yet."""
+    """Whether all rules are, whichever there are or will be."""
     rules: tuple[str, ...]
-    """Ids of those that were paused one by one, sorted; they stay so when not all are any more."""
+    """Ids of those that were paused one by one, sorted."""
 
     def __bool__(self) -> bool:
         return self.every or bool(self.rules)
+
+    def __str__(self) -> str:
+        if self.every:
+            return "all rules are paused"
+        if not self.rules:
+            return "no rule is paused"
+        return f"{', '.join(self.rules)} {'is' if len(self.rules) == 1 else 'are'} paused"
 
 
 class Pauses:

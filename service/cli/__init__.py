@@ -28,6 +28,8 @@ _COMMANDS = {
     "send": "service.cli.send:send",
     "replay": "service.cli.replay:replay",
     "dispatches": "service.cli.dispatches:dispatches",
+    "pause": "service.cli.pauses:pause",
+    "resume": "service.cli.pauses:resume",
 }
 
 

@@ -8,13 +8,14 @@ import pytest
 
 from tests.service.cli import dispatcher
 
-COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches"]
+COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "pause",
+            "resume"]  # fmt: skip
 WITH_EXAMPLES = [
     ["demo"], ["up"], ["serve"], ["worker"], ["rules", "check"], ["rules", "explain"], ["send"],
-    ["replay"], ["dispatches", "list"],
+    ["replay"], ["dispatches", "list"], ["pause"], ["resume"],
 ]  # fmt: skip
 WITH_JSON = [["demo"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
-             ["dispatches", "list"]]  # fmt: skip
+             ["dispatches", "list"], ["pause"], ["resume"]]  # fmt: skip
 
 
 def test_help_lists_the_commands_in_the_order_one_meets_them():
@@ -85,7 +86,8 @@ def test_a_bad_setting_is_one_line_and_status_2():
 
 def test_without_redis_a_command_says_what_to_do(tmp_path):
     environ = {"DISPATCHER_DATA": str(tmp_path)}
-    for args in (["dispatches"], ["dispatches", "--json"], ["replay", "--dead-letters"]):
+    for args in (["dispatches"], ["dispatches", "--json"], ["replay", "--dead-letters"],
+                 ["pause"], ["pause", "--list"], ["resume"]):  # fmt: skip
         done = dispatcher(*args, environ=environ)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == (
