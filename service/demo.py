@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from service import embedded
+from service.admin_token import with_admin_token
 from service.child import Program
 from service.logs import configure_logs
 from service.programs import programs
@@ -53,7 +54,8 @@ class Demo:
         self._scope = contextlib.ExitStack()
         self.sandbox = RemoteSandbox(_HOST, _free_port())
         self.environ = self._environ(_free_port())
-        self.settings = load_settings(self.environ)
+        self.settings, more = with_admin_token(load_settings(self.environ))
+        self.environ |= more
         self.webhook_url = f"http://{_HOST}:{self.settings.port}/webhooks/livekit"
         self._supervisor = Supervisor([self._sandbox_program(), *self._service()])
 

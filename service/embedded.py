@@ -39,10 +39,30 @@ def prepare(data: Path) -> None:
     Raises:
         DataError: one of them cannot be created or written, or is somebody else's.
     """
-    _make_private(data)
+    make_private(data)
     socket_directory = embedded_socket(data).parent
     if socket_directory != data:
-        _make_private(socket_directory)
+        make_private(socket_directory)
+
+
+def make_private(directory: Path) -> None:
+    """Create a directory for this user only, or close one of this user's to others.
+
+    Raises:
+        DataError: it cannot be created or written, or is somebody else's.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if directory.stat().st_uid == os.getuid():
+            directory.chmod(0o700)
+    except OSError as error:
+        raise DataError(
+            f"DISPATCHER_DATA: {str(directory)!r} cannot be created: {error.strerror}"
+        ) from None
+    if not private(directory) or not os.access(directory, os.W_OK | os.X_OK):
+        raise DataError(
+            f"DISPATCHER_DATA: {str(directory)!r} must belong to this user: choose another"
+        )
 
 
 def tidy(data: Path) -> None:
@@ -113,21 +133,6 @@ def last_words(data: Path) -> str:
     except OSError:
         return ""
     return lines[-1] if lines else ""
-
-
-def _make_private(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if directory.stat().st_uid == os.getuid():
-            directory.chmod(0o700)
-    except OSError as error:
-        raise DataError(
-            f"DISPATCHER_DATA: {str(directory)!r} cannot be created: {error.strerror}"
-        ) from None
-    if not private(directory) or not os.access(directory, os.W_OK | os.X_OK):
-        raise DataError(
-            f"DISPATCHER_DATA: {str(directory)!r} must belong to this user: choose another"
-        )
 
 
 def _client(data: Path) -> redis.Redis:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 from service import embedded
@@ -13,11 +12,18 @@ from service.programs import programs
 from service.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from workers.settings import Settings
 
 
-def up(settings: Settings) -> None:
+def up(settings: Settings, environ: Mapping[str, str], tell: Callable[[], None]) -> None:
     """Run until SIGTERM or SIGINT.
+
+    Args:
+        settings: what `environ` says.
+        environ: the children's whole environment.
+        tell: called when nothing speaks against running here.
 
     Raises:
         AddressError, DataError: it cannot run here.
@@ -28,7 +34,8 @@ def up(settings: Settings) -> None:
             embedded.prepare(settings.data)
             held.enter_context(locked(settings.data))
             held.callback(embedded.tidy, settings.data)
-        children = programs(settings, dict(os.environ))
+        children = programs(settings, environ)
+        tell()
         Supervisor(children).run(
             started=f"post webhooks to http://{settings.host}:{settings.port}/webhooks/livekit"
         )

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[1]
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 KEY, SECRET = "a-key", "a-secret-that-has-more-than-32-characters"
-CHOSEN = {"LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+CHOSEN = {
+    "LIVEKIT_API_KEY": KEY,
+    "LIVEKIT_API_SECRET": SECRET,
+    "DISPATCHER_ADMIN_TOKEN": "an-admin-token",
+}
 PORTS = ("6379", "7880", "7881", "7882", "8080", "8081")
 
 
@@ -84,6 +88,7 @@ def test_nothing_is_published_beyond_this_machine() -> None:
 def test_the_keys_for_trying_out_say_so() -> None:
     environment = compose({})["services"]["web"]["environment"]
     assert "development-only" in environment["LIVEKIT_API_SECRET"]
+    assert "development-only" in environment["DISPATCHER_ADMIN_TOKEN"]
 
 
 def test_the_image_runs_the_command_and_not_as_root() -> None:

@@ -7,6 +7,7 @@ secret may also be given as a file's path in `<NAME>_FILE`.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -23,13 +24,16 @@ from workers.servers import Server, ServerError, find_servers, normal_url, parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Server", "Settings", "SettingsError", "load_settings"]
+__all__ = ["Server", "Settings", "SettingsError", "check_token", "load_settings"]
 
-HAVE_A_FILE_FORM: Final = ("LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REDIS_URL")
-_SECRET: Final = frozenset({"LIVEKIT_API_SECRET", "LIVEKIT_KEYS"})
+HAVE_A_FILE_FORM: Final = (
+    "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REDIS_URL", "DISPATCHER_ADMIN_TOKEN"
+)  # fmt: skip
+_SECRET: Final = frozenset({"LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "DISPATCHER_ADMIN_TOKEN"})
 """Variables whose value is never shown."""
 _ADDRESSES: Final = frozenset({"LIVEKIT_URL", "REDIS_URL"})
 """Variables that are shown without what could be a password."""
+_TOKEN: Final = re.compile(r"[!-~]{8,}\Z")
 
 
 class Restarts(StrEnum):
@@ -63,6 +67,8 @@ class Settings:
     restarts: Restarts
     redis_url: str | None = field(repr=False)
     """None: the embedded Valkey."""
+    admin_token: str | None = field(repr=False)
+    """What opens the API; None: nothing does."""
     _secrets: Mapping[str, str] = field(repr=False)
     _owners: Mapping[str, Server] = field(repr=False)
 
@@ -78,7 +84,8 @@ class Settings:
     def secrets(self) -> frozenset[str]:
         """Texts that no log may hold."""
         passwords = passwords_in(self.redis_url) if self.redis_url else ()
-        return frozenset({*self._secrets.values(), *passwords})
+        token = () if self.admin_token is None else (self.admin_token,)
+        return frozenset({*self._secrets.values(), *passwords, *token})
 
     def server_of(self, api_key: str) -> Server | None:
         """The server a key belongs to; None for a key nobody configured."""
@@ -118,9 +125,21 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         reconcile_interval=given.dispatcher_reconcile_interval,
         restarts=given.dispatcher_restarts,
         redis_url=given.redis_url,
+        admin_token=given.dispatcher_admin_token,
         _secrets=found.secrets,
         _owners=found.owners,
     )
+
+
+def check_token(text: str) -> str:
+    """A token as HTTP headers carry it.
+
+    Raises:
+        ValueError: it is not one, or short enough to be guessed.
+    """
+    if not _TOKEN.match(text):
+        raise ValueError("it must be 8 or more ASCII characters, without spaces among them")
+    return text
 
 
 def _duration(text: object) -> object:
@@ -183,6 +202,7 @@ class _Variables(BaseSettings):
         default=Path("~/.local/state/livekit-dispatcher"), validate_default=True
     )
     dispatcher_rules: Annotated[_Text, AfterValidator(_path_text)] = "./rules.yaml"
+    dispatcher_admin_token: Annotated[str, AfterValidator(check_token)] | None = None
     dispatcher_host: _Text = "127.0.0.1"
     dispatcher_port: Annotated[int, Field(strict=False, ge=1, le=65535)] = 8080
     dispatcher_retention: Annotated[

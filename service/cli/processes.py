@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
 import structlog
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
+from service.admin_token import VARIABLE, with_admin_token
 from service.cli.commands import Failure, example
 from service.cli.environment import settings_with_livekit
+from service.cli.output import printable
 from service.logs import configure_logs
 from workers.connection import connect, unreachable
+from workers.settings import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import redis
 
     from workers.settings import Settings
@@ -33,24 +40,33 @@ def up() -> None:
     """
     from service.up import up as run  # noqa: PLC0415 - granian and all, only when it runs
 
-    settings = settings_with_livekit()
+    settings, more = with_admin_token(settings_with_livekit())
     configure_logs("up", settings.secrets)
     if settings.redis_url is not None:
         _try_redis(settings)
-    run(settings)
+    run(settings, {**os.environ, **more}, lambda: _tell_token(settings, more))
 
 
 @click.command(
-    epilog=example("REDIS_URL=redis://10.0.0.5/0 DISPATCHER_HOST=0.0.0.0 dispatcher serve")
+    epilog=example(
+        "export DISPATCHER_ADMIN_TOKEN_FILE=/run/secrets/dispatcher",
+        "REDIS_URL=redis://10.0.0.5/0 DISPATCHER_HOST=0.0.0.0 dispatcher serve",
+    )
 )
 def serve() -> None:
     """Run one web process, which takes webhooks.
 
-    For several machines on one Redis; `up` starts one of its own.
+    For several machines on one Redis; `up` starts one of its own. It needs DISPATCHER_ADMIN_TOKEN,
+    the same on all of them.
     """
     from service.serve import serve as run  # noqa: PLC0415
 
     settings = settings_with_livekit()
+    if settings.admin_token is None:
+        raise SettingsError(
+            "DISPATCHER_ADMIN_TOKEN is not set: set it or DISPATCHER_ADMIN_TOKEN_FILE, the same on"
+            " all machines; `openssl rand -hex 32` prints one"
+        )
     configure_logs("web", settings.secrets)
     _try_redis(settings)
     run(settings)
@@ -75,6 +91,18 @@ def worker(concurrency: int) -> None:
     configure_logs("worker", settings.secrets)
     _try_redis(settings)
     run_worker(settings, concurrency)
+
+
+def _tell_token(settings: Settings, more: Mapping[str, str]) -> None:
+    """Show the token that was made here: to somebody who reads it now, never to a log."""
+    if VARIABLE not in more:
+        return
+    if sys.stdout.isatty():
+        click.echo(f"The API at http://{settings.host}:{settings.port}/api/v1 opens with the token")
+        click.echo(f"  {settings.admin_token}")
+        click.echo(f"which is kept in {printable(more[VARIABLE])}")
+    else:
+        log.info("admin_token_kept", file=more[VARIABLE])
 
 
 def _try_redis(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from service.web import create_app
-from tests.service.signed import KEY, SECRET, URL, headers
+from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, URL, headers
 from workers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def environ(redis_url: str, rules_file: Path, tmp_path: Path) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "DISPATCHER_RULES": str(rules_file),
         "DISPATCHER_DATA": str(tmp_path / "data"),
+        "DISPATCHER_ADMIN_TOKEN": ADMIN_TOKEN,
     }
 
 

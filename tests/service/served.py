@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from service import embedded
 from tests.ports import free_port
-from tests.service.signed import KEY, SECRET, URL, headers
+from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, URL, headers
 from tests.waiting import eventually
 from workers.connection import embedded_socket
 
@@ -39,6 +39,7 @@ class Served:
             "DISPATCHER_DATA": str(self.data),
             "DISPATCHER_RULES": str(home / "rules.yaml"),
             "DISPATCHER_PORT": str(self.port),
+            "DISPATCHER_ADMIN_TOKEN": ADMIN_TOKEN,
         }
         embedded.prepare(self.data)
         self.started: list[subprocess.Popen[Any]] = []

@@ -12,6 +12,7 @@ import jwt
 
 KEY = "devkey"
 SECRET = "secretsecretsecretsecretsecretsecret"
+ADMIN_TOKEN = "hush-admin-hush-admin"
 URL = "/webhooks/livekit"
 
 

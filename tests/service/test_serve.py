@@ -14,7 +14,7 @@ import pytest
 from service.serve import THREADS
 from tests.service.conftest import RULES
 from tests.service.served import Served, alive, children, kill
-from tests.service.signed import SECRET, URL, headers, joined
+from tests.service.signed import ADMIN_TOKEN, SECRET, URL, headers, joined
 from tests.waiting import eventually
 
 PROBE = """
@@ -94,6 +94,7 @@ def test_no_secret_is_in_the_environ_of_requests(house):
     assert "PATH" not in environ
     assert not [name for name in environ if name.startswith(("LIVEKIT", "REDIS", "DISPATCHER"))]
     assert SECRET not in json.dumps(environ)
+    assert ADMIN_TOKEN not in json.dumps(environ)
     assert "hush-hush" not in json.dumps(environ)
 
 
@@ -195,6 +196,19 @@ def test_sigterm_ends_it_with_status_0_though_a_request_dawdles(house, server):
     assert '"event": "web_stopped"' in house.log
 
 
+def test_without_an_admin_token_it_does_not_start(house):
+    del house.environ["DISPATCHER_ADMIN_TOKEN"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "service", "serve"],
+        env=house.environ, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: DISPATCHER_ADMIN_TOKEN is not set: set it or DISPATCHER_ADMIN_TOKEN_FILE, the same"
+        " on all machines; `openssl rand -hex 32` prints one\n"
+    )
+
+
 def test_a_port_in_use_is_one_line_and_status_1(house, server):
     done = subprocess.run(
         [sys.executable, "-P", "-m", "service", "serve"],
@@ -211,6 +225,8 @@ def test_what_is_refused_is_logged_without_secrets(house, server):
     raw = json.dumps(joined()).encode()
     house.ask("POST", URL, raw, headers(raw, secret="x" * 40))
     house.ask("POST", URL, raw, {**headers(raw), "Authorization": SECRET})
-    eventually(lambda: house.log.count('"event": "webhook_refused"') == 2)
+    house.ask("POST", URL, raw, {**headers(raw), "Authorization": ADMIN_TOKEN})
+    eventually(lambda: house.log.count('"event": "webhook_refused"') == 3)
     assert SECRET not in house.log
+    assert ADMIN_TOKEN not in house.log
     assert "hush-hush" not in house.log

@@ -10,7 +10,7 @@ import pytest
 from service import embedded
 from tests.service.conftest import RULES
 from tests.service.served import alive
-from tests.service.signed import KEY, SECRET, headers, joined
+from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, headers, joined
 from tests.up import Up
 from tests.waiting import eventually
 
@@ -19,6 +19,7 @@ LIVEKIT = {
     "LIVEKIT_API_KEY": KEY,
     "LIVEKIT_API_SECRET": SECRET,
 }
+TOKEN = {"DISPATCHER_ADMIN_TOKEN": ADMIN_TOKEN}
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_a_wrong_redis_password_is_one_line(tmp_path, redis, valkey):
     url = f"unix://someone:wrong@{valkey.socket}"
     try:
         for command in ("up", "serve", "worker"):
-            up = Up(tmp_path, RULES, {**LIVEKIT, "REDIS_URL": url})
+            up = Up(tmp_path, RULES, {**LIVEKIT, **TOKEN, "REDIS_URL": url})
             done = up.run(command)
             assert done.returncode == 1
             assert done.stderr.count("\n") == 1

@@ -100,6 +100,14 @@ def test_a_livekit_url_is_one(url):
     assert "pw" not in message
 
 
+@pytest.mark.parametrize("token", ["hush-se", "hush hush hush", "hush-hush-é", "hush-hush\n\x00"])
+def test_an_admin_token_is_long_enough_and_can_stand_in_a_header(token):
+    assert refused(DISPATCHER_ADMIN_TOKEN=token) == (
+        "DISPATCHER_ADMIN_TOKEN is not allowed: it must be 8 or more ASCII characters, without"
+        " spaces among them"
+    )
+
+
 def test_settings_that_are_shown_hide_every_secret():
     settings = load_settings(
         {
@@ -108,11 +116,12 @@ def test_settings_that_are_shown_hide_every_secret():
             "LIVEKIT_API_SECRET": "hush-one",
             "LIVEKIT_KEYS": "two: hush-two",
             "REDIS_URL": "redis://:hush-three@x",
+            "DISPATCHER_ADMIN_TOKEN": "hush-four",
         }
     )
     assert "hush" not in repr(settings)
     assert "hush" not in str(settings)
-    assert settings.secrets == {"hush-one", "hush-two", "hush-three"}
+    assert settings.secrets == {"hush-one", "hush-two", "hush-three", "hush-four"}
 
 
 class TestSecretsInFiles:
@@ -127,6 +136,8 @@ class TestSecretsInFiles:
         keys.write_text("two: hush-two\n")
         redis = tmp_path / "redis"
         redis.write_text("redis://:hush@x\n")
+        token = tmp_path / "token"
+        token.write_text("hush-hush\n")
         settings = load_settings(
             {
                 "LIVEKIT_URL": "ws://x",
@@ -134,11 +145,13 @@ class TestSecretsInFiles:
                 "LIVEKIT_API_SECRET_FILE": str(file),
                 "LIVEKIT_KEYS_FILE": str(keys),
                 "REDIS_URL_FILE": str(redis),
+                "DISPATCHER_ADMIN_TOKEN_FILE": str(token),
             }
         )
         assert settings.secret_of("one") == "hush"
         assert settings.secret_of("two") == "hush-two"
         assert settings.redis_url == "redis://:hush@x"
+        assert settings.admin_token == "hush-hush"
 
     def test_not_both_at_once(self, file):
         assert refused(LIVEKIT_API_SECRET="hush", LIVEKIT_API_SECRET_FILE=str(file)) == (
