@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -36,19 +37,35 @@ class Intake:
         Raises:
             RedisError: it may or may not have been stored; offered again, it is stored once.
         """
-        room = keys.room_key(server_id, event.room_name)
         event_id = plain_id(event.id)
+        return self._append(server_id, event.room_name, event_id, entry(event, event_id))
+
+    def look(self, server_id: str, room: str) -> None:
+        """Have a room listed soon, after the events that are in its inbox already.
+
+        Raises:
+            RedisError: it may or may not have been stored.
+        """
+        look_id = f"lkd.look.{secrets.token_hex(16)}"
+        asked = {"event": "look", "id": look_id, "room": {"name": room}}
+        text = json.dumps(asked, separators=(",", ":"))
+        self._append(server_id, room, look_id, f"{look_id}\n{text}")
+
+    def _append(
+        self, server_id: str, room_name: str, entry_id: str, text: str
+    ) -> Literal["accepted", "duplicate"]:
+        room = keys.room_key(server_id, room_name)
         answer: bytes = scripts.call(
             self._redis,
             scripts.ACCEPT,
             [
-                f"{keys.SEEN}{server_id}:{event_id}",
+                f"{keys.SEEN}{server_id}:{entry_id}",
                 keys.INBOX + room,
                 keys.ROOM + room,
                 keys.DUE,
                 keys.WAKE,
             ],
-            [room, entry(event, event_id), keys.SEEN_SECONDS, WAKE_MILLISECONDS],
+            [room, text, keys.SEEN_SECONDS, WAKE_MILLISECONDS],
         )
         if answer == b"duplicate":
             return "duplicate"
