@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from service.access import require_token
+from service.api import add_api
 from service.deliveries import Deliveries
 from service.health import health
 from service.problems import answer_with_problems
@@ -22,7 +24,10 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("service", static_folder=None)
     redis = connect(settings)
     answer_with_problems(app)
+    require_token(app, settings.admin_token)
+    intake = Intake(redis)
     deliveries = Deliveries()
-    app.register_blueprint(webhooks(settings, Intake(redis), deliveries))
+    app.register_blueprint(webhooks(settings, intake, deliveries))
     app.register_blueprint(health(settings, redis, deliveries))
+    add_api(app, settings, intake)
     return app

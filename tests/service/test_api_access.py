@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import io
+import itertools
+
+import pytest
+
+from service.api import PREFIX
+from service.logs import configure_logs
+from service.web import create_app
+from tests.service.signed import ADMIN_TOKEN
+from workers.settings import load_settings
+
+BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+PROBLEM = "urn:livekit-dispatcher:problem:"
+
+
+def every_request(app):
+    """Each method of each route under /api, with something in the place of every variable."""
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api"):
+            values = dict.fromkeys(rule.arguments, "x")
+            _, path = rule.build(values, append_unknown=False)
+            yield from itertools.product(sorted(rule.methods), [path])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"Authorization": f"Bearer {ADMIN_TOKEN}x"}, {"Authorization": ADMIN_TOKEN}],
+    ids=["no token", "another token", "no scheme"],
+)
+def test_every_route_under_api_refuses_a_request_without_the_token(settings, redis, given):
+    app = create_app(settings)
+    requests = list(every_request(app))
+    assert ("POST", f"{PREFIX}/rooms/x/look") in requests
+    for method, path in requests:
+        answer = app.test_client().open(path, method=method, headers=given)
+        assert answer.status_code == 401, (method, path)
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer"), (method, path)
+        assert answer.content_type == "application/problem+json", (method, path)
+    assert redis.dbsize() == 0
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/nothing", "/api/v2/rooms"])
+def test_without_the_token_nobody_learns_what_there_is(client, path):
+    assert client.get(path).status_code == 401
+    assert client.get(path, headers=BEARER).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/apis", "/readyz"])
+def test_what_is_not_the_api_needs_no_token(client, path):
+    assert client.get(path).status_code != 401
+
+
+@pytest.mark.parametrize(
+    ("authorization", "slug", "told"),
+    [
+        (None, "token-missing", "Bearer"),
+        ("", "token-missing", "Bearer"),
+        ("Bearer", "token-missing", "Bearer"),
+        ("Bearer ", "token-missing", "Bearer"),
+        (ADMIN_TOKEN, "token-missing", "Bearer"),
+        (f"Basic {ADMIN_TOKEN}", "token-missing", "Bearer"),
+        ("Bearer x", "token-invalid", 'Bearer error="invalid_token"'),
+        (f"Bearer {ADMIN_TOKEN} {ADMIN_TOKEN}", "token-invalid", 'Bearer error="invalid_token"'),
+        (f"Bearer {ADMIN_TOKEN[:-1]}é", "token-invalid", 'Bearer error="invalid_token"'),
+        (f"Bearer {ADMIN_TOKEN.upper()}", "token-invalid", 'Bearer error="invalid_token"'),
+    ],
+)
+def test_what_is_refused_says_why(client, authorization, slug, told):
+    given = {} if authorization is None else {"Authorization": authorization}
+    answer = client.post(f"{PREFIX}/rooms/x/look", headers=given)
+    assert (answer.status_code, answer.json["type"]) == (401, PROBLEM + slug)
+    assert answer.headers["WWW-Authenticate"] == told
+    assert ADMIN_TOKEN not in answer.text
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER   "])
+def test_the_scheme_is_read_as_http_says(client, scheme):
+    given = {"Authorization": scheme + ADMIN_TOKEN}
+    assert client.post(f"{PREFIX}/rooms/x/look", headers=given).status_code == 202
+
+
+@pytest.mark.parametrize("token", ["", "None", "x"])
+def test_where_no_token_is_configured_nobody_is_let_in(environ, token):
+    app = create_app(load_settings({**environ, "DISPATCHER_ADMIN_TOKEN": ""}))
+    given = {"Authorization": f"Bearer {token}"}
+    answer = app.test_client().post(f"{PREFIX}/rooms/x/look", headers=given)
+    assert answer.status_code == 401
+
+
+def test_the_token_is_in_no_log(client, settings):
+    log = io.StringIO()
+    configure_logs("web", settings.secrets, log)
+    for authorization in (ADMIN_TOKEN, f"Bearer {ADMIN_TOKEN}x"):
+        client.post(f"{PREFIX}/rooms/x/look", headers={"Authorization": authorization})
+    client.post(f"/{ADMIN_TOKEN}")
+    assert log.getvalue().count('"event": "api_refused"') == 2
+    assert ADMIN_TOKEN not in log.getvalue()
