@@ -90,6 +90,8 @@ def test_a_paused_rule_sends_nobody_until_it_is_resumed(
     pauses.resume_all()
     eventually(lambda: not known_to(loop), timeout=2)
     sandbox.join("b", "ana")
+    told = eventually(lambda: decided(house, "b", "ana"))
+    assert told == {"greet": "matched", "stage": "matched"}
     eventually(lambda: len(house.dispatches(room="b", state="active")) == 2)
     assert not house.dispatches(room="a", rule="greet")
 
