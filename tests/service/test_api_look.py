@@ -13,6 +13,7 @@ from tests.service.served import Served
 from tests.service.signed import ADMIN_TOKEN
 from workers import keys
 from workers.connection import connect
+from workers.inbox import split_entry
 from workers.settings import load_settings
 
 BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -33,8 +34,8 @@ def path(room):
 def entries(redis, server, room):
     """What is in a room's inbox: pairs of an id and what it belongs to."""
     key = keys.room_key(server.id, room)
-    split = [e.decode().partition("\n") for e in redis.lrange(keys.INBOX + key, 0, -1)]
-    return [(entry_id, json.loads(body)) for entry_id, _, body in split]
+    found = map(split_entry, redis.lrange(keys.INBOX + key, 0, -1))
+    return [(each.id, json.loads(each.body)) for each in found]
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ def test_it_comes_after_the_events_that_were_there_and_before_those_that_follow(
     async def play(desk: Desk) -> None:
         [hold] = await desk.take()
         entries = [split_entry(entry) for entry in hold.entries]
-        asked = [json.loads(body)["event"] for _, body in entries]
+        asked = [json.loads(each.body)["event"] for each in entries]
         assert asked == ["participant_joined", "look", "participant_joined"]
-        assert entries[1][0] == json.loads(entries[1][1])["id"]
+        assert entries[1].id == json.loads(entries[1].body)["id"]
 
     run(valkey, play)
 
@@ -42,6 +42,6 @@ def test_a_room_at_work_is_due_again_when_it_is_let_go(valkey: Valkey, redis: Re
         assert await desk.take() == []
         await desk.queue.release(hold)
         [again] = await desk.take()
-        assert [split_entry(e)[0][:9] for e in again.entries] == ["lkd.look."]
+        assert [split_entry(e).id[:9] for e in again.entries] == ["lkd.look."]
 
     run(valkey, play)
