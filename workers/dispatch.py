@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.clock import rfc3339
-from workers.states import LIVE, MOVES, Move, State, Step
+from workers.states import LIVE, MOVES, Move, State, Step, with_move
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +25,6 @@ LOOK_AGAIN_SECONDS: Final = 6.0
 """After this long a call of a worker that lost the room is over (a call takes 5 s at most)."""
 TELL_SECONDS: Final = 15.0
 """When an operator is told that no agent has come, where its rule has no `join_within`."""
-FIRST_MOVES: Final = 8
-LAST_MOVES: Final = 24
-"""How many moves are kept; those between are of calls that are tried again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +167,14 @@ class Dispatch:
         if state is not self.state and state not in MOVES[self.state]:
             msg = f"{self.id} cannot move from {self.state} to {state}"
             raise AssertionError(msg)
-        changed = replace(self, state=state, reason=reason, **changes)
-        return _noted(changed, Move(at, state, reason))
+        moves = with_move(self.moves, Move(at, state, reason))
+        return replace(self, state=state, reason=reason, moves=moves, **changes)
 
     def told(self, reason: str | None, at: float, **changes: Any) -> Dispatch:  # noqa: ANN401
         """It stays as it is, and this is why."""
-        changed = replace(self, reason=reason, **changes)
-        return changed if reason == self.reason else _noted(changed, Move(at, self.state, reason))
+        if reason == self.reason:
+            return replace(self, **changes)
+        return self.to(self.state, reason, at, **changes)
 
     def accepted(self, dispatch_id: str, now: float, at: float | None = None) -> Dispatch:
         """LiveKit has it, since `at`; an agent may join."""
@@ -289,13 +287,6 @@ class Dispatch:
         values["state"] = State(values.get("state", State.REQUESTED))
         values["step"] = Step(values.get("step", Step.CREATE))
         return cls(**values)
-
-
-def _noted(dispatch: Dispatch, move: Move) -> Dispatch:
-    first, last = dispatch.moves[:FIRST_MOVES], dispatch.moves[FIRST_MOVES:]
-    if len(first) < FIRST_MOVES:
-        return replace(dispatch, moves=(*first, move))
-    return replace(dispatch, moves=(*first, *last[-LAST_MOVES + 1 :], move))
 
 
 _DEFAULTS: Final[Mapping[str, Any]] = {

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from rules.event import Event, read_event
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
 from workers.errors import Fenced, OverLimit
@@ -284,31 +283,3 @@ class DueQueue:
 
     def _keys(self, hold: Hold) -> list[str]:
         return [keys.ROOM + hold.room_key, keys.INBOX + hold.room_key, keys.DUE]
-
-
-class Entry(NamedTuple):
-    """What stands in an inbox."""
-
-    id: str
-    body: bytes
-    """JSON."""
-    received_at: float | None = None
-    """When it arrived, Unix seconds."""
-
-
-def split_entry(entry: bytes) -> Entry:
-    """Read an inbox entry."""
-    event_id, _, rest = entry.partition(b"\n")
-    at, _, body = rest.partition(b"\n")
-    if not at.isdigit():
-        return Entry(event_id.decode(), rest)
-    return Entry(event_id.decode(), body, int(at) / 1000)
-
-
-def event_of(body: bytes) -> Event:
-    """The event of an inbox entry's JSON.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    return read_event(json.loads(body))

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from workers.record import Record
     from workers.tools import Tools
 
-LOOK: Final = "look"
-"""The `event` of an inbox entry that asks for a look."""
 AGAIN_SECONDS: Final = 2.0
 """Between the two looks that must agree that somebody has gone."""
 FAILED_SECONDS: Final = 5.0

@@ -26,9 +26,9 @@ from workers.calls import CALLS_EACH, late
 from workers.dispatch import Dispatch, State
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
+from workers.entries import LOOK, event_of, split_entry
 from workers.errors import NotYet, OverLimit, ProviderError
-from workers.inbox import event_of, split_entry
-from workers.looking import LOOK, look
+from workers.looking import look
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
 

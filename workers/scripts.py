@@ -42,6 +42,7 @@ ACCEPT: Final = _read("accept")
 CLAIM: Final = _read("claim")
 COMMIT: Final = _read("commit")
 RELEASE: Final = _read("release")
+LEASE: Final = _read("lease")
 
 
 def call(redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers

@@ -82,3 +82,16 @@ class Move(NamedTuple):
     at: float
     state: State
     reason: str | None
+
+
+FIRST_MOVES: Final = 8
+LAST_MOVES: Final = 24
+"""How many moves are kept; those between are of calls that are tried again and again."""
+
+
+def with_move(moves: tuple[Move, ...], move: Move) -> tuple[Move, ...]:
+    """The moves of a dispatch with one more."""
+    first, last = moves[:FIRST_MOVES], moves[FIRST_MOVES:]
+    if len(first) < FIRST_MOVES:
+        return (*first, move)
+    return (*first, *last[-LAST_MOVES + 1 :], move)

@@ -28,6 +28,7 @@ from workers.drain import Drain, DrainThread
 from workers.errors import ProviderError
 from workers.inbox import DueQueue
 from workers.providers.livekit import LiveKit
+from workers.reconcile import Reconciler
 from workers.rules_in_force import RulesInForce, kept, watch
 from workers.scripts import ScriptRunner
 from workers.tools import Gate, Tools
@@ -174,11 +175,17 @@ async def open_drain(
     settings: Settings, rules: RulesInForce, concurrency: int
 ) -> tuple[Drain, Callable[[], Awaitable[None]]]:
     """Make a worker's loop, on the loop it will run on; also how to close what it uses."""
-    restarted = asyncio.Event()
-    client: redis.asyncio.Redis = connect_async(settings, restarted.set)
+    restarted, gap = asyncio.Event(), asyncio.Event()
+
+    def on_restart() -> None:
+        restarted.set()
+        gap.set()
+
+    client: redis.asyncio.Redis = connect_async(settings, on_restart)
+    runner, claimant = ScriptRunner(client), uuid.uuid4().hex[:12]
     concurrency = max(concurrency, 2 * len(settings.servers))
     tools = Tools(
-        queue=DueQueue(ScriptRunner(client), claimant=uuid.uuid4().hex[:12], restarted=restarted),
+        queue=DueQueue(runner, claimant=claimant, restarted=restarted),
         rules=rules,
         providers={s.id: LiveKit(s, calls=concurrency * CALLS_EACH) for s in settings.servers},
         gates={s.id: Gate(share_of(concurrency, len(settings.servers))) for s in settings.servers},
@@ -188,6 +195,9 @@ async def open_drain(
     )
 
     tools.errands.start(watch(rules, client))
+    interval = settings.reconcile_interval.total_seconds()
+    if interval:
+        tools.errands.start(Reconciler(tools, runner, claimant, interval, gap).run())
     for server in settings.servers:
         tools.errands.start(_greet(server, tools.providers[server.id]))
 

@@ -13,7 +13,7 @@ from tests.service.served import Served
 from tests.service.signed import ADMIN_TOKEN
 from workers import keys
 from workers.connection import connect
-from workers.inbox import split_entry
+from workers.entries import split_entry
 from workers.settings import load_settings
 
 BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

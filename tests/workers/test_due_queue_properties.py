@@ -24,8 +24,9 @@ from redis import Redis
 
 from rules.event import Event
 from workers import keys
+from workers.entries import split_entry
 from workers.errors import Fenced
-from workers.inbox import DueQueue, Hold, split_entry
+from workers.inbox import DueQueue, Hold
 from workers.intake import Intake
 from workers.record import Record
 from workers.scripts import ScriptRunner

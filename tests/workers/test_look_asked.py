@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.workers.desk import SERVER, arrive, coming, run
-from workers.inbox import split_entry
+from workers.entries import split_entry
 from workers.intake import Intake
 
 if TYPE_CHECKING:

@@ -1,0 +1,88 @@
+"""What stands in a room's inbox: events, and requests to look at the room.
+
+An entry is three lines: its id for the scripts, the time of its arrival in ms, its JSON. The accept
+script adds the time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rules.event import Event, read_event
+from workers import keys
+
+if TYPE_CHECKING:
+    from workers.scripts import Arg
+
+WAKE_MILLISECONDS: Final = 5000
+LOOK: Final = "look"
+"""The `event` of an entry that asks for a look."""
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
+
+
+class Entry(NamedTuple):
+    """One entry, read."""
+
+    id: str
+    body: bytes
+    """JSON."""
+    received_at: float | None = None
+    """When it arrived, Unix seconds."""
+
+
+class Offer(NamedTuple):
+    """An entry on its way in, as the accept script takes it."""
+
+    keys: list[str]
+    args: list[Arg]
+
+
+def split_entry(entry: bytes) -> Entry:
+    """Read an entry."""
+    event_id, _, rest = entry.partition(b"\n")
+    at, _, body = rest.partition(b"\n")
+    if not at.isdigit():
+        return Entry(event_id.decode(), rest)
+    return Entry(event_id.decode(), body, int(at) / 1000)
+
+
+def event_of(body: bytes) -> Event:
+    """The event of an entry's JSON.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return read_event(json.loads(body))
+
+
+def event_offer(server_id: str, event: Event) -> Offer:
+    """An event, for its room."""
+    body = json.dumps(event.to_json(), separators=(",", ":"))
+    return _offer(server_id, event.room_name, plain_id(event.id), body)
+
+
+def look_offer(server_id: str, room: str) -> Offer:
+    """A request to look at a room, after the events that are in its inbox already."""
+    look_id = f"lkd.look.{secrets.token_hex(16)}"
+    asked = {"event": LOOK, "id": look_id, "room": {"name": room}}
+    return _offer(server_id, room, look_id, json.dumps(asked, separators=(",", ":")))
+
+
+def plain_id(event_id: str) -> str:
+    """The id as keys and entries carry it: an odd one is replaced by its digest."""
+    if _PLAIN_ID.match(event_id):
+        return event_id
+    return "id-" + sha256(event_id.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _offer(server_id: str, room_name: str, entry_id: str, body: str) -> Offer:
+    room = keys.room_key(server_id, room_name)
+    seen = f"{keys.SEEN}{server_id}:{entry_id}"
+    return Offer(
+        [seen, keys.INBOX + room, keys.ROOM + room, keys.DUE, keys.WAKE],
+        [room, f"{entry_id}\n{body}", keys.SEEN_SECONDS, WAKE_MILLISECONDS],
+    )

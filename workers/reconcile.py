@@ -1,0 +1,207 @@
+"""Comparing what webhooks said with what LiveKit lists, every interval, by one worker at a time.
+
+A pass lists all rooms of a server, and who is in each, spread over most of the interval so that no
+burst of calls meets LiveKit. Where a listing shows what a record does not know, the room is asked
+to be looked at (workers/looking.py): the comparison that counts is made there, under the room's
+lease, with a listing of its own. So this pass decides nothing, and two of them do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final, cast
+
+import structlog
+from redis.exceptions import RedisError
+
+from workers import keys, scripts
+from workers.drift import drift, strangers, watched
+from workers.entries import look_offer
+from workers.errors import ProviderError
+from workers.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from rules.event import Fields
+    from workers.scripts import ScriptRunner
+    from workers.tools import Tools
+
+LEASE_SECONDS: Final = 15.0
+LOOK_SECONDS: Final = 1.0
+"""How often a worker asks whether it is its turn."""
+RECENT_SECONDS: Final = 5.0
+"""A worker that starts begins with a pass, if there has been none so lately."""
+FAILED_SECONDS: Final = 5.0
+PAUSE_SECONDS: Final = 0.02
+"""Between two listings, where there are few rooms."""
+SHARE: Final = 0.8
+"""Of the interval, that a pass over many rooms may take."""
+AT_ONCE: Final = 8
+"""Listings in flight."""
+CHUNK: Final = 64
+KEPT_SECONDS: Final = 86400
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass over a server did."""
+
+    rooms: int = 0
+    calls: int = 0
+    looks: int = 0
+    """Rooms that are not as their record has them."""
+    failed: int = 0
+    """Rooms that could not be listed."""
+
+
+class Reconciler:
+    """One worker's part in it."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        runner: ScriptRunner,
+        token: str,
+        interval: float,
+        restarted: asyncio.Event,
+    ) -> None:
+        """Make it, on the loop it runs on.
+
+        Args:
+            tools: of that loop.
+            runner: of that loop.
+            token: a name no other loop has.
+            interval: seconds.
+            restarted: set when Redis has started anew: it may have lost its last second.
+        """
+        self._tools = tools
+        self._runner = runner
+        self._token = token
+        self._interval = interval
+        self._restarted = restarted
+        self._is_first = True
+        self._failed_at = float("-inf")
+
+    async def run(self) -> None:
+        """Reconcile for as long as this runs. Whatever goes wrong, the next turn comes."""
+        while True:
+            try:
+                if await self._is_ours():
+                    await self._turn()
+            except RedisError as error:
+                log.warning("reconcile_put_off", error=str(error))
+            except Exception:
+                log.exception("reconcile_failed")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _turn(self) -> None:
+        is_at_once, is_first = self._restarted.is_set(), self._is_first
+        self._restarted.clear()
+        self._is_first = False
+        for server_id in self._tools.providers:
+            if time.monotonic() - self._failed_at < FAILED_SECONDS:
+                return
+            age = await self._now() - await self._last(server_id)
+            is_due = age >= self._interval * (0.9 + 0.2 * self._tools.chance())
+            if is_due or is_at_once or (is_first and age > RECENT_SECONDS):
+                await self._server(server_id)
+
+    async def _now(self) -> float:
+        seconds, microseconds = await self._runner.redis.time()
+        return float(seconds) + microseconds / 1_000_000
+
+    async def _last(self, server_id: str) -> float:
+        at = await self._runner.redis.hget(keys.RECONCILED + server_id, "at")
+        return float(at or 0)
+
+    async def _is_ours(self) -> bool:
+        args: list[str | int] = [self._token, int(LEASE_SECONDS * 1000)]
+        return bool(await self._runner.call(scripts.LEASE, [keys.RECONCILE], args))
+
+    async def _server(self, server_id: str) -> None:
+        began, done = time.monotonic(), Pass()
+        at = await self._now()
+        try:
+            rooms = await self._tools.providers[server_id].rooms()
+        except ProviderError as error:  # never read as if there were no rooms
+            log.warning("reconcile_put_off", error=str(error))
+            self._failed_at = time.monotonic()
+            return
+        done.calls, done.rooms = 1, len(rooms)
+        for room in await self._live(server_id) - rooms.keys():
+            await self._look(server_id, room, done)
+        await self._compare(server_id, rooms, done)
+        took = time.monotonic() - began
+        told: dict[str, float] = {"seconds": round(took, 3), **asdict(done)}
+        key = keys.RECONCILED + server_id
+        await self._runner.redis.hset(key, items=["at", at, *(x for kv in told.items() for x in kv)])
+        await self._runner.redis.expire(key, KEPT_SECONDS)
+        if done.looks or done.failed:
+            log.info("reconciled", **told)
+
+    async def _live(self, server_id: str) -> set[str]:
+        """Names of the rooms whose session is live as far as is known."""
+        members = cast("list[bytes]", await self._runner.redis.zrange(keys.ROOMS, 0, -1))
+        split = (keys.split_room_key(member.decode()) for member in members)
+        return {name for owner, name in split if owner == server_id}
+
+    async def _compare(self, server_id: str, rooms: Mapping[str, Fields], done: Pass) -> None:
+        pause = min(PAUSE_SECONDS, SHARE * self._interval / max(1, len(rooms)))
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(room: Fields, record: Record) -> None:
+            async with places:
+                await self._room(server_id, room, record, done)
+
+        for names in _chunks(rooms):
+            if not await self._is_ours():
+                return
+            running = []
+            for name, record in (await self._records(server_id, names)).items():
+                running.append(asyncio.create_task(one(rooms[name], record)))
+                await asyncio.sleep(pause)
+            await asyncio.gather(*running)
+
+    async def _records(self, server_id: str, names: list[str]) -> dict[str, Record]:
+        pipe = self._runner.redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hget(keys.ROOM + keys.room_key(server_id, name), "record")
+        texts = await pipe.execute()
+        return {n: Record.from_json(t or b"") for n, t in zip(names, texts, strict=True)}
+
+    async def _room(self, server_id: str, room: Fields, record: Record, done: Pass) -> None:
+        name, session = str(room["name"]), record.session
+        if record.look_due is not None:
+            return  # it is looked at already
+        if session is None or session.ended or session.sid != room["sid"]:
+            await self._look(server_id, name, done)
+            return
+        provider = self._tools.providers[server_id]
+        try:
+            done.calls += 1
+            listing = await provider.people(room)
+        except ProviderError as error:
+            done.failed += 1
+            log.warning("room_not_listed", room=name, error=str(error))
+            return
+        watching = watched(self._tools.ruleset, name)
+        found = drift(record, name, listing, 0.0, watching, provider.project)
+        if found or strangers(record, listing).keys() - record.strangers:
+            await self._look(server_id, name, done)
+
+    async def _look(self, server_id: str, room: str, done: Pass) -> None:
+        done.looks += 1
+        offer = look_offer(server_id, room)
+        await self._runner.call(scripts.ACCEPT, offer.keys, offer.args)
+
+
+def _chunks(names: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(names)
+    while chunk := list(islice(left, CHUNK)):
+        yield chunk
