@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLOCKS_SECONDS: Final = 5.0
 """How far LiveKit's clock and Redis's may be apart."""
@@ -17,7 +20,8 @@ CLOCK_STEP_SECONDS: Final = 1.0
 class RedisClock:
     """Redis's clock between two readings of it. It never goes back, unless Redis's own did."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._offset = 0.0
         self._last = 0.0
         self._best = float("inf")
@@ -25,7 +29,7 @@ class RedisClock:
 
     def now(self) -> float:
         """Unix seconds."""
-        self._last = max(self._last, time.monotonic() + self._offset)
+        self._last = max(self._last, self._monotonic() + self._offset)
         return self._last
 
     def set(self, told: float, asked: float) -> None:
@@ -34,7 +38,7 @@ class RedisClock:
         One that took far longer than the best says too little of when Redis looked at its clock;
         it is taken all the same when there has been none better for a while.
         """
-        took = time.monotonic() - asked
+        took = self._monotonic() - asked
         slow = took > 2 * self._best + SLOW_READING_SECONDS
         if slow and asked - self._set_at < READING_SECONDS:
             return

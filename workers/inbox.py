@@ -19,7 +19,7 @@ from workers.record import Record, counting
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import redis.asyncio
 
@@ -65,7 +65,7 @@ class Hold:
     entries: Sequence[bytes]
     """Inbox entries in order; empty if the room is due for its timers."""
     expires: float
-    """When the lease ends, by this process's monotonic clock, never later than Redis sees it."""
+    """When the lease ends, by `monotonic`, never later than Redis sees it."""
     record: Record = field(default_factory=Record)
     poisoned: str | None = field(default=None)
     """Id of the event being decided; what it raises counts against it."""
@@ -73,6 +73,8 @@ class Hold:
     """Whether the inbox holds more events than were taken."""
     not_before: float | None = field(default=None)
     """When to be due again at the earliest, Unix seconds, whatever the record says."""
+    monotonic: Callable[[], float] = field(default=time.monotonic)
+    """This process's clock that is never set, seconds."""
 
     @property
     def server_id(self) -> str:
@@ -87,7 +89,7 @@ class Hold:
     @property
     def left(self) -> float:
         """Seconds of the lease that are left."""
-        return self.expires - time.monotonic()
+        return self.expires - self.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class DueQueue:
         *,
         lease: float = LEASE_SECONDS,
         restarted: asyncio.Event | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """One for each loop.
 
@@ -122,12 +125,14 @@ class DueQueue:
             lease: seconds.
             restarted: set when Redis is another one, or has started anew: it may have lost its last
                 second.
+            monotonic: this process's clock that is never set, seconds.
         """
         self._runner = runner
         self._claimant = claimant
         self._claims = 0
         self._lease = lease
-        self._clock = RedisClock()
+        self._monotonic = monotonic
+        self._clock = RedisClock(monotonic)
         self._restarted = restarted
         self._may_have_forgotten = float("-inf")
         self.paused: frozenset[str] = frozenset()
@@ -151,7 +156,7 @@ class DueQueue:
 
         `rules` is the hash of the rules this loop works by, for whoever wants to see it.
         """
-        asked = time.monotonic()
+        asked = self._monotonic()
         now, first, rooms, paused = await self._runner.call(
             scripts.CLAIM,
             [keys.DUE, keys.WAKE, keys.CLAIM + self._claimant, keys.WORKERS, keys.PAUSED],
@@ -182,6 +187,7 @@ class DueQueue:
                 entries=entries,
                 expires=asked + self._lease,
                 more=int(waiting) > len(entries),
+                monotonic=self._monotonic,
             )
             for room_key, token, tries, record, entries, waiting in rooms
         ]
@@ -204,7 +210,7 @@ class DueQueue:
             OverLimit: a dispatch that is new in the record would be one too many; nothing was
                 written.
         """
-        asked = time.monotonic()
+        asked = self._monotonic()
         counted = counting(hold.record, record if record is not None else hold.record)
         args: list[str | int | bytes] = [
             hold.room_key,
