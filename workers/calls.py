@@ -92,13 +92,15 @@ async def _ready(hold: Hold, tools: Tools) -> list[Due]:
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         due = _due(hold, tools.queue.now())
         if must := _must_look(due, looked_at, looked_up, tools):
+            began = tools.queue.now()
             look = await settle.in_session([d for d, _ in due], must, hold, tools)
             if look.stepped:
                 await write_stepped(hold, tools, look.stepped)
             if not look.answered:
                 await unmark(hold, tools)  # those that need no look begin at the next claim
                 return []
-            looked_at, looked_up = tools.queue.now(), frozenset(d.id for d, _ in due)
+            if tools.queue.now() - began <= LOOKUP_SECONDS + CALL_SECONDS:  # else it slept in it
+                looked_at, looked_up = tools.queue.now(), frozenset(d.id for d, _ in due)
             continue
         due = due[:CALLS_EACH]
         now = tools.queue.now()
