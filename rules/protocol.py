@@ -243,13 +243,13 @@ def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):  # most are, and to ask for a mapping takes long
+        is_number = key in _INT64_FIELDS and _INT64.match(value)
+        return int(value) if is_number else well_formed(value)
     if isinstance(value, Mapping):
         return _plain(value)
     if isinstance(value, list):
         return [_value("", item) for item in value if _is_json(item)]
-    if isinstance(value, str):
-        is_number = key in _INT64_FIELDS and _INT64.match(value)
-        return int(value) if is_number else well_formed(value)
     return value
 
 
