@@ -1,0 +1,108 @@
+"""What must hold when all has come to rest, whatever happened before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tests.simulation.world import SERVER
+from workers.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.livekit import LiveKit, Made, Room
+    from tests.simulation.rulebook import Promise
+    from tests.simulation.world import World
+
+
+def check(world: World, livekit: LiveKit, promises: tuple[Promise, ...]) -> None:
+    """Tell every violation."""
+    if not world.loop.came_to_rest:
+        world.violated("it does not come to rest")
+    due, inboxes, records = world.store.at_rest()
+    for room_key in due:
+        world.violated("it is due for ever:", room_key.decode())
+    for inbox in inboxes:
+        world.violated("events are left over:", inbox.decode())
+    for room in livekit.rooms.values():
+        record = Record.from_json(records.get(f"{SERVER}:{room.name}", b""))
+        _dispatches(world, room)
+        _agents(world, room, livekit.made)
+        _record(world, room, record)
+        if room.name not in world.put_aside:
+            had = {made.claim for made in livekit.made if made.meant_for == room.sid}
+            _nothing_is_lost(world, room, promises, had)
+
+
+def left_behind(world: World, room: Room) -> None:
+    """Nobody was in a room for minutes, and it is about to close: what was left in it?"""
+    for made in room.dispatches.values():
+        if made.ours and made.meant_for != room.sid:
+            world.violated("sent into another session, and left there:", made.whole.id)
+
+
+def is_live(made: Made) -> bool:
+    """Whether it has an agent, or may still get one."""
+    return not made.is_over
+
+
+def _dispatches(world: World, room: Room) -> None:
+    ours = [made for made in room.dispatches.values() if made.ours]
+    left_behind(world, room)
+    for ours_id, number in Counter(made.ours for made in ours).items():
+        if number > 1:
+            world.violated("made", number, "times:", ours_id, "in", room.name)
+    for claim, number in Counter(made.claim for made in ours if is_live(made)).items():
+        if number > 1:
+            world.violated(number, "live dispatches of", *claim, "in", room.name)
+
+
+def _agents(world: World, room: Room, made: list[Made]) -> None:
+    """Ours are where they were sent; what others sent may come to the next session of its room."""
+    for each in made:
+        if each.ours and each.identity in room.people and each.is_deleted:
+            world.violated("an agent that was not sent here:", each.identity, "in", room.name)
+
+
+def _record(world: World, room: Room, record: Record) -> None:
+    """What we believe is so."""
+    session = record.session
+    if session is None or session.ended or session.sid != room.sid:
+        world.violated("we do not know of the session of", room.name)
+        return
+    present = {p.sid for p in room.people.values() if p.active}
+    if set(session.participants) != present:
+        world.violated("we believe in", *sorted(session.participants), "not in", *sorted(present))
+    known = {d.dispatch_id or d.id for d in record.dispatches.values() if d.live}
+    there = {m.whole.id for m in room.dispatches.values() if m.ours and is_live(m)}
+    for dispatch_id in there - known:
+        world.violated("a live dispatch that we do not know of:", dispatch_id)
+    for dispatch_id in known - there:
+        if dispatch_id not in room.dispatches:
+            world.violated("we believe in the dispatch", dispatch_id, "that is not there")
+        else:
+            world.violated("we believe that the agent is there of", dispatch_id)
+
+
+def _nothing_is_lost(
+    world: World, room: Room, promises: tuple[Promise, ...], had: set[tuple[str, str]]
+) -> None:
+    """Whoever is there has the agents that the rules promise, or has had them."""
+    live = {made.claim for made in room.dispatches.values() if made.ours and is_live(made)}
+    for rule, subject in _expected(room, promises):
+        claim = (rule, subject)
+        if claim in live or (room.sid, rule, subject) in world.refused:
+            continue
+        if claim not in had:
+            world.violated("no agent was sent by", rule, "for", subject or room.name)
+
+
+def _expected(room: Room, promises: tuple[Promise, ...]) -> Iterator[tuple[str, str]]:
+    """The claims that must be held, as their dispatches tell them."""
+    callers = [person for person in room.humans if person.active]
+    for promise in promises:
+        if promise.once == "participant":
+            yield from ((promise.rule, person.identity) for person in callers)
+        elif callers:
+            yield promise.rule, ""

@@ -1,0 +1,135 @@
+"""One simulation: everything that happens follows from its seed."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from tests.simulation import invariants
+from tests.simulation.agents import Agents, manners
+from tests.simulation.claimant import MOST_DEATHS, Claimant
+from tests.simulation.livekit import LiveKit
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.rulebook import rulebook
+from tests.simulation.traffic import Traffic
+from tests.simulation.weather import weather
+from tests.simulation.webhooks import Webhooks
+from tests.simulation.world import EPOCH, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+    from tests.simulation.loop import Handle
+    from tests.simulation.store import Store
+
+MOST_SECONDS: Final = 3000.0
+LOOK_SECONDS: Final = 0.25
+"""How long a lost wake-up may cost: so often a loop looks by itself."""
+_SKEWS: Final = (0.0, 0.0, 0.0, -3.0, 3.0)
+
+
+def play(seed: int, store: Store, told: Callable[[str], None] | None = None) -> list[str]:
+    """Play a seed.
+
+    Returns:
+        What was violated, in the order in which it was seen.
+    """
+    chance = Random(seed)
+    store.reset()
+    loop = SimulatedLoop(chance, most_seconds=MOST_SECONDS)
+    world = World(chance, loop, store, weather(chance), chance.choice(_SKEWS), told)
+    _listen(world)
+    try:
+        simulation = Simulation(world)
+        loop.run()
+        invariants.check(world, simulation.livekit, simulation.book.promises)
+    finally:
+        world.told = None
+        loop.end()
+    return world.violations
+
+
+class Simulation:
+    """Everybody who plays a part."""
+
+    def __init__(self, world: World) -> None:
+        chance = world.chance
+        self.world = world
+        self.book = rulebook(chance)
+        webhooks = Webhooks(world)
+        self.livekit = LiveKit(world, webhooks.send, departure=chance.choice((1.0, 20.0)))
+        Agents(world, self.livekit, manners(chance))
+        self._claimants: list[Claimant] = []
+        self._alarm: Handle | None = None
+        world.ring = self._ring
+        world.store.moved = self._moved
+        world.died = self._died
+        world.note("weather:", world.weather, "skew:", world.skew)
+        for _ in range(chance.choice((1, 2, 2, 3))):
+            self._start()
+        last = Traffic(world, self.livekit).begin()
+        world.later(last + chance.uniform(0.0, 40.0), self._clear_up)
+
+    def _start(self) -> None:
+        name = f"w{len(self._claimants) + 1}"
+        self.world.note(name, "starts")
+        self._claimants.append(Claimant(self.world, self.livekit, name, self.book.rules))
+
+    def _died(self) -> None:
+        world = self.world
+        if sum(claimant.dead for claimant in self._claimants) == MOST_DEATHS:
+            world.weather.crash = 0.0
+        world.later(world.chance.uniform(0.1, 20.0), self._start)
+
+    def _clear_up(self) -> None:
+        self.world.note("the weather clears up")
+        self.world.weather.clear_up()
+        self.world.calm_since = self.world.loop.time()
+
+    def _moved(self) -> None:
+        """See to it that somebody looks when the first room is due."""
+        world, first = self.world, self.world.store.first_due
+        if first is None:
+            return
+        at = max(first + 0.001 - EPOCH, world.loop.time())
+        if self._alarm is None or self._alarm.when() > at + LOOK_SECONDS:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            late = world.chance.uniform(0.0, LOOK_SECONDS)
+            self._alarm = world.loop.call_at(at + late, self._look)
+
+    def _look(self) -> None:
+        self._alarm = None
+        world, first = self.world, self.world.store.first_due
+        if first is not None and first <= world.now():
+            self._ring()
+            self._alarm = world.loop.call_later(LOOK_SECONDS, self._look)
+        else:
+            self._moved()
+
+    def _ring(self) -> None:
+        awake = [claimant for claimant in self._claimants if claimant.awake]
+        if awake:
+            self.world.chance.choice(awake).drain.stir()
+            for claimant in awake:
+                if self.world.chance.random() < 0.3:
+                    claimant.drain.stir()
+
+
+def _listen(world: World) -> None:
+    """Hear what the service logs: an error is a violation, unless faults explain it."""
+
+    def heard(_: object, method: str, event: MutableMapping[str, Any]) -> Any:
+        world.note("log:", *(f"{key}={value}" for key, value in event.items()))
+        if event["event"] == "event_put_aside":
+            world.put_aside.add(event["room"])
+        elif method in ("error", "exception"):
+            world.violated("logged:", *(f"{key}={value}" for key, value in event.items()))
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, heard],
+        wrapper_class=structlog.make_filtering_bound_logger(40 if world.told is None else 0),
+    )

@@ -1,0 +1,80 @@
+"""The rules that are simulated, and what each of them promises to callers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rules.files import RuleFile
+from rules.loader import load_files
+from workers.rules_in_force import RulesInForce
+
+if TYPE_CHECKING:
+    from random import Random
+
+_GREET: Final = """
+  - id: greet
+    on: participant_joined
+    dispatch: {agent: greeter, attributes: {rule: greet}}
+"""
+_HELP: Final = """
+  - id: help
+    on: participant_joined
+    once: participant
+    dispatch:
+      agent: helper
+      deployment: staging
+      metadata: "{{ participant.identity }}"
+      attributes: {rule: help, sid: "{{ participant.sid }}"}
+"""
+_WAIT: Final = """
+  - id: wait
+    on: participant_joined
+    after: 3s
+    dispatch: {agent: waiter, attributes: {rule: wait}}
+"""
+_ONE_ONLY: Final = """
+  - id: only
+    on: participant_joined
+    once: participant
+    again: never
+    limit: {active: 1}
+    dispatch: {agent: only, metadata: "{{ participant.identity }}", attributes: {rule: only}}
+"""
+
+
+class Promise(NamedTuple):
+    """Whoever is in a room has this rule's agent."""
+
+    rule: str
+    once: str
+
+
+class Rulebook(NamedTuple):
+    """A set of rules in force."""
+
+    rules: RulesInForce
+    promises: tuple[Promise, ...]
+
+
+_FOR_ROOM: Final = Promise("greet", "room")
+_FOR_CALLER: Final = Promise("help", "participant")
+_AFTER_A_WHILE: Final = Promise("wait", "room")
+
+
+def _book(rules: tuple[str, ...], *promises: Promise) -> Rulebook:
+    in_force = RulesInForce("")
+    in_force.fall_back(load_files([RuleFile("rules.yaml", "version: 1\nrules:" + "".join(rules))]))
+    return Rulebook(in_force, promises)
+
+
+_BOOKS: Final = (
+    _book((_GREET,), _FOR_ROOM),
+    _book((_HELP,), _FOR_CALLER),
+    _book((_GREET, _HELP), _FOR_ROOM, _FOR_CALLER),
+    _book((_WAIT, _ONE_ONLY), _AFTER_A_WHILE),
+)
+
+
+def rulebook(chance: Random) -> Rulebook:
+    """Draw one."""
+    return chance.choice(_BOOKS)

@@ -1,0 +1,84 @@
+"""Webhooks on their way: those of a room one after the other, mostly; repeated, late, overtaken.
+
+None is lost for good. LiveKit gives one up after five attempts; here the last attempt succeeds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from rules.event import read_event
+from tests.simulation.store import Door
+from tests.simulation.world import SERVER
+from workers.intake import Intake
+
+if TYPE_CHECKING:
+    import redis
+
+    from tests.simulation.world import World
+
+_PAUSES: Final = (1.0, 3.0, 7.0, 15.0)
+"""Seconds before LiveKit's second attempt, and its next ones."""
+
+
+class Webhooks:
+    """The deliveries of a server."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._intake = _Intake(cast("redis.Redis", Door(world.store, world.now)))
+        self._intake.world = world
+        self._waiting: dict[str, deque[dict[str, Any]]] = {}
+
+    def send(self, room: str, body: dict[str, Any]) -> None:
+        """Send an event to the service."""
+        world = self._world
+        if world.odds(world.weather.astray):
+            world.later(world.chance.uniform(0.1, 15.0), self._attempt, None, body, 0)
+            return
+        queue = self._waiting.setdefault(room, deque())
+        queue.append(body)
+        if len(queue) == 1:
+            self._next(room)
+
+    def _next(self, room: str) -> None:
+        world = self._world
+        queue = self._waiting[room]
+        if not queue:
+            return
+        most = 10.0 if world.odds(world.weather.late) else 0.05
+        world.later(world.chance.uniform(0.002, most), self._attempt, room, queue[0], 0)
+
+    def _attempt(self, room: str | None, body: dict[str, Any], number: int) -> None:
+        world = self._world
+        is_last = number == len(_PAUSES)
+        refused = not is_last and world.odds(world.weather.offered_again)
+        if not refused:
+            self._deliver(body)
+        if refused or (not is_last and world.odds(world.weather.repeated)):
+            world.later(_PAUSES[number], self._attempt, room, body, number + 1)
+        elif room is not None:
+            self._waiting[room].popleft()
+            self._next(room)
+
+    def _deliver(self, body: dict[str, Any]) -> None:
+        world = self._world
+        event = read_event(body, project="devkey")
+        answer = self._intake.accept(SERVER, event)
+        world.note("webhook:", event.id, event.name, answer)
+        if answer == "accepted":
+            accepted = world.accepted[f"{SERVER}:{event.room_name}"]
+            accepted.append(event.id)
+            sid = str((event.participant or {}).get("sid", ""))
+            world.arrival.setdefault((event.name, sid), len(accepted))
+
+
+class _Intake(Intake):
+    """Wakes the simulated workers; every other wake-up is lost, which never may cost an event."""
+
+    world: World
+
+    def _wake(self) -> None:
+        if self.world.odds(0.5):
+            self.world.ring()

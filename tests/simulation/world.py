@@ -1,0 +1,85 @@
+"""What all parts of one simulation share: time, chance, the store, and what was seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from tests.simulation.loop import SimulatedLoop
+    from tests.simulation.store import Store
+    from tests.simulation.weather import Weather
+
+EPOCH: Final = 1_770_000_000.0
+SERVER: Final = "s1"
+
+
+@dataclass
+class World:
+    """One simulation."""
+
+    chance: Random
+    loop: SimulatedLoop
+    store: Store
+    weather: Weather
+    skew: float
+    """By how many seconds LiveKit's clock is ahead of Redis's."""
+    told: Callable[[str], None] | None = None
+    """Who hears of everything that happens; None: nobody."""
+    violations: list[str] = field(default_factory=list)
+    accepted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Ids of the events that were accepted, by room key."""
+    decided: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """How many of those have left the inbox."""
+    arrival: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By event name and participant sid, in what place that event was accepted."""
+    refused: set[tuple[str, str, str]] = field(default_factory=set)
+    """Session, rule and subject of the dispatches that LiveKit has refused."""
+    put_aside: set[str] = field(default_factory=set)
+    """Rooms of which an event was put aside, for its worker died or stood still again and again."""
+    calm_since: float | None = None
+    ring: Callable[[], None] = lambda: None
+    """Called when a room is due now."""
+    died: Callable[[], None] = lambda: None
+    """Called when a worker has died."""
+
+    def now(self) -> float:
+        """Redis's time, Unix seconds."""
+        return EPOCH + self.loop.time()
+
+    def their_now(self) -> float:
+        """LiveKit's time, Unix seconds."""
+        return EPOCH + self.loop.time() + self.skew
+
+    def odds(self, of: float) -> bool:
+        """Whether something that has these odds happens now."""
+        return of > 0 and self.chance.random() < of
+
+    def later(self, seconds: float, action: Callable[..., None], *args: object) -> None:
+        """Do something after a while."""
+        self.loop.call_later(seconds, action, *args)
+
+    def note(self, *words: object) -> None:
+        """Tell what happens, to whoever reads along."""
+        if self.told is not None:
+            self.told(f"{self.loop.time():9.3f}  {' '.join(map(str, words))}")
+
+    def violated(self, *words: object) -> None:
+        """Something has happened that never may."""
+        said = " ".join(map(str, words))
+        self.note("VIOLATED:", said)
+        self.violations.append(said)
+
+    def has_left_inbox(self, room_key: str, event_id: str) -> None:
+        """An event was decided, or put aside: once, and in its turn."""
+        place = self.decided[room_key]
+        self.decided[room_key] += 1
+        its_turn = self.accepted[room_key][place : place + 1]
+        if event_id in self.accepted[room_key][:place]:
+            self.violated("decided twice:", event_id)
+        elif its_turn != [event_id]:
+            self.violated("decided out of turn:", event_id, "for", *its_turn)
