@@ -70,7 +70,9 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
     for dispatch in held:
         record = record.with_held(dispatch)
     record = _without_stragglers(record, listed, now)
-    return (_another_look(record, tools) if record.awaits_agents else _known(record)), met
+    if record.awaits_agents:
+        return _another_look(record, tools), met
+    return (record if _may_be_of_unclear(record) else _known(record)), met
 
 
 async def find(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -102,11 +104,12 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
     nobody's job when theirs would have been listed.
     """
     told = {job.identity for d in listed for job in d.jobs}
-    late = {s.agent: s for s in record.stragglers if s.until > now}
+    late = {s.agent: s for s in record.stragglers}
     strays = {
         sid: agent
         for sid, agent in record.agents.items()
         if agent.name in late
+        and agent.joined_at < late[agent.name].until
         and agent.identity not in told
         and agent.left_at is None
         and now - agent.joined_at > JOB_SECONDS
@@ -114,9 +117,11 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
     if not strays:
         return record
     agents = {sid: agent for sid, agent in record.agents.items() if sid not in strays}
+    there = {d.id for d in listed}
     unwanted = (
-        Unwanted(late[agent.name].dispatch_id, now, now, (agent.identity,), deleted_at=now)
+        Unwanted(i, now, now, (agent.identity,), deleted_at=None if i in there else now)
         for agent in strays.values()
+        for i in (late[agent.name].dispatch_id,)
     )
     return replace(record, agents=agents, unwanted=(*record.unwanted, *unwanted))
 
@@ -138,6 +143,11 @@ def _known(record: Record) -> Record:
     return replace(record, agents={}, agents_looks=0)
 
 
+def _may_be_of_unclear(record: Record) -> bool:
+    """Whether agents may have come for a call of which nobody knows yet that it was done."""
+    return any(d.state is State.REQUESTED for d in record.dispatches.values())
+
+
 def _put_off(record: Record, tools: Tools) -> Record:
     """A look that failed tells nothing and counts for nothing."""
     now = tools.queue.now()
@@ -151,6 +161,8 @@ def _another_look(record: Record, tools: Tools) -> Record:
     """Agents that match nothing yet may belong to a job not listed yet; look a few times."""
     looks = record.agents_looks
     if looks >= len(LOOKS):
-        return _known(record)
+        if not _may_be_of_unclear(record):
+            return _known(record)
+        looks = len(LOOKS) - 1
     due = tools.queue.now() + tools.spread(LOOKS[looks])
     return replace(record, agents_looks=looks + 1, agents_due=due)
