@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LISTING_SECONDS: Final = 5.0
+_SOON: Final = 5.0
+"""An agent that ends by itself within 10 s counts as failed."""
+_ENDS: Final = ("CLIENT_INITIATED", "CONNECTION_TIMEOUT", "SIGNAL_CLOSE", "JOIN_FAILURE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Manners:
     """Its agent takes up to `slowest` to come."""
     slowest: float
     brief: float
-    """It leaves soon after."""
+    """It leaves soon after, by itself or because it fails."""
     listed_late: bool
     """Whether jobs are listed late."""
 
@@ -46,7 +49,7 @@ def manners(chance: Random) -> Manners:
         lost=chance.choice((0.0, 0.0, 0.1)),
         slow=chance.choice((0.0, 0.1, 0.4)),
         slowest=chance.choice((2.0, 10.0, 30.0)),
-        brief=chance.choice((0.0, 0.0, 0.1, 0.5)),
+        brief=chance.choice((0.0, 0.0, 0.1, 0.3)),
         listed_late=chance.random() < 0.5,
     )
 
@@ -96,10 +99,13 @@ class Agents:
         self._livekit.join(room, agent)
         self._livekit.activate(room, agent)
         if world.odds(self._manners.brief):
-            world.later(world.chance.uniform(0.1, 6.0), self._leave, made)
+            world.later(world.chance.uniform(0.1, _SOON), self._fail, made)
 
-    def _leave(self, made: Made) -> None:
+    def _fail(self, made: Made) -> None:
+        self._leave(made, self._world.chance.choice(_ENDS))
+
+    def _leave(self, made: Made, reason: str = "CLIENT_INITIATED") -> None:
         room = self._livekit.rooms.get(made.room.name)
         if room is not None and made.identity in room.people:
-            self._livekit.leave(room, made.identity)
+            self._livekit.leave(room, made.identity, reason)
             made.is_over = True

@@ -52,6 +52,7 @@ class Claimant:
             providers={SERVER: Line(self, livekit)},
             gates={SERVER: Gate(CONCURRENCY)},
             retention=3600,
+            restarts_ours=frozenset({SERVER}),
             chance=world.chance.random,
         )
         self.drain = _Drain(self.tools, concurrency=CONCURRENCY)

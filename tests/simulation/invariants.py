@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.world import SERVER
 from workers.record import Record
+from workers.restarts import MOST_RESTARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,7 @@ def check(world: World, livekit: LiveKit, promises: tuple[Promise, ...]) -> None
         _agents(world, room, livekit.made)
         _record(world, room, record)
         if room.name not in world.put_aside:
-            had = {made.claim for made in livekit.made if made.meant_for == room.sid}
-            _nothing_is_lost(world, room, promises, had)
+            _nothing_is_lost(world, room, promises, livekit.made)
 
 
 def left_behind(world: World, room: Room) -> None:
@@ -86,23 +86,27 @@ def _record(world: World, room: Room, record: Record) -> None:
 
 
 def _nothing_is_lost(
-    world: World, room: Room, promises: tuple[Promise, ...], had: set[tuple[str, str]]
+    world: World, room: Room, promises: tuple[Promise, ...], made: list[Made]
 ) -> None:
-    """Whoever is there has the agents that the rules promise, or has had them."""
-    live = {made.claim for made in room.dispatches.values() if made.ours and is_live(made)}
-    for rule, subject in _expected(room, promises):
-        claim = (rule, subject)
-        if claim in live or (room.sid, rule, subject) in world.refused:
+    """Whoever is there has the agents that the rules promise, if such agents come and stay."""
+    for promise, subject in _expected(room, promises):
+        claim = (promise.rule, subject)
+        sent = [each for each in made if each.meant_for == room.sid and each.claim == claim]
+        if any(is_live(each) and not each.is_deleted for each in sent):
             continue
-        if claim not in had:
-            world.violated("no agent was sent by", rule, "for", subject or room.name)
+        failed = sum(each.is_over for each in sent)
+        is_given_up = failed > MOST_RESTARTS or (
+            promise.rungs and len(sent) - failed >= promise.rungs
+        )
+        if not is_given_up and (room.sid, *claim) not in world.refused:
+            world.violated("no agent is sent by", promise.rule, "for", subject or room.name)
 
 
-def _expected(room: Room, promises: tuple[Promise, ...]) -> Iterator[tuple[str, str]]:
-    """The claims that must be held, as their dispatches tell them."""
+def _expected(room: Room, promises: tuple[Promise, ...]) -> Iterator[tuple[Promise, str]]:
+    """The promises that must be kept, and for whom, as their dispatches tell it."""
     callers = [person for person in room.humans if person.active]
     for promise in promises:
         if promise.once == "participant":
-            yield from ((promise.rule, person.identity) for person in callers)
+            yield from ((promise, person.identity) for person in callers)
         elif callers:
-            yield promise.rule, ""
+            yield promise, ""

@@ -126,7 +126,8 @@ def _listen(world: World) -> None:
         if event["event"] == "event_put_aside":
             world.put_aside.add(event["room"])
         elif method in ("error", "exception"):
-            world.violated("logged:", *(f"{key}={value}" for key, value in event.items()))
+            cause = str(event.get("exception", "")).rpartition("\n")[2]
+            world.violated("logged:", event["event"], cause)
         raise structlog.DropEvent
 
     structlog.configure(

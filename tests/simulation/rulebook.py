@@ -40,6 +40,29 @@ _ONE_ONLY: Final = """
     limit: {active: 1}
     dispatch: {agent: only, metadata: "{{ participant.identity }}", attributes: {rule: only}}
 """
+_CLIMB: Final = """
+  - id: climb
+    on: participant_joined
+    join_within: 4s
+    fallback: [{agent: second, join_within: 6s}]
+    dispatch: {agent: first, attributes: {rule: climb}}
+"""
+_GO: Final = """
+  - id: go
+    on: participant_joined
+    release: {when: last_human_left, after: 2s}
+    dispatch: {agent: going, attributes: {rule: go}}
+"""
+_GO_WITH: Final = """
+  - id: go-with
+    on: participant_joined
+    once: participant
+    release: participant_left
+    dispatch:
+      agent: companion
+      metadata: "{{ participant.identity }}"
+      attributes: {rule: go-with, sid: "{{ participant.sid }}"}
+"""
 
 
 class Promise(NamedTuple):
@@ -47,6 +70,8 @@ class Promise(NamedTuple):
 
     rule: str
     once: str
+    rungs: int = 0
+    """How many agents it asks for in turn; 0: one, which may take as long as it likes."""
 
 
 class Rulebook(NamedTuple):
@@ -59,6 +84,9 @@ class Rulebook(NamedTuple):
 _FOR_ROOM: Final = Promise("greet", "room")
 _FOR_CALLER: Final = Promise("help", "participant")
 _AFTER_A_WHILE: Final = Promise("wait", "room")
+_BY_SOMEBODY: Final = Promise("climb", "room", rungs=2)
+_WHILE_ANYBODY: Final = Promise("go", "room")
+_WITH_CALLER: Final = Promise("go-with", "participant")
 
 
 def _book(rules: tuple[str, ...], *promises: Promise) -> Rulebook:
@@ -72,6 +100,9 @@ _BOOKS: Final = (
     _book((_HELP,), _FOR_CALLER),
     _book((_GREET, _HELP), _FOR_ROOM, _FOR_CALLER),
     _book((_WAIT, _ONE_ONLY), _AFTER_A_WHILE),
+    _book((_CLIMB,), _BY_SOMEBODY),
+    _book((_CLIMB, _GO), _BY_SOMEBODY, _WHILE_ANYBODY),
+    _book((_GO_WITH,), _WITH_CALLER),
 )
 
 
