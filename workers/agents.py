@@ -55,7 +55,7 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
         return _put_off(record, tools), ()
     now, ours = tools.queue.now(), hold.server_id in tools.restarts_ours
     by_identity = {agent.identity: agent for agent in record.agents.values()}
-    waiting = {d.dispatch_id: d for d in record.dispatches.values() if d.state is State.PENDING}
+    waiting = {d.dispatch_id: d for d in record.dispatches.values() if _is_waited_for(d)}
     met: list[Dispatch] = []
     held: list[Dispatch] = []
     for known in listed:
@@ -124,6 +124,11 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
         for i in (late[agent.name].dispatch_id,)
     )
     return replace(record, agents=agents, unwanted=(*record.unwanted, *unwanted))
+
+
+def _is_waited_for(dispatch: Dispatch) -> bool:
+    """Whether an agent may come for it; one that is being deleted has no use for it any more."""
+    return dispatch.state is State.PENDING and dispatch.withdrawn is None
 
 
 def _agent_of(dispatch: Listed, by_identity: dict[str, SeenAgent]) -> SeenAgent | None:
