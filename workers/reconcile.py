@@ -140,7 +140,9 @@ class Reconciler:
         took = time.monotonic() - began
         told: dict[str, float] = {"seconds": round(took, 3), **asdict(done)}
         key = keys.RECONCILED + server_id
-        await self._runner.redis.hset(key, "at", str(at), items=[x for kv in told.items() for x in kv])
+        await self._runner.redis.hset(
+            key, "at", str(at), items=[x for kv in told.items() for x in kv]
+        )
         await self._runner.redis.expire(key, KEPT_SECONDS)
         if done.looks or done.failed:
             log.info("reconciled", **told)

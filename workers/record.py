@@ -209,7 +209,8 @@ class Record:
             **{name: sorted(getattr(self, name)) for name in _SETS},
             **{name: getattr(self, name) for name in _PLAIN},
         }
-        return json.dumps({name: v for name, v in kept.items() if v}, separators=(",", ":"))
+        given = {name: v for name, v in kept.items() if v or name == "dispatches"}
+        return json.dumps(given, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Record:

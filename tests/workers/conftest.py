@@ -161,6 +161,7 @@ def house(
             "LIVEKIT_API_SECRET": sandbox.secret,
             "REDIS_URL": redis_url,
             "DISPATCHER_DATA": str(tmp_path),
+            "DISPATCHER_RECONCILE_INTERVAL": "0",
         }
     )
     hook.server_ids["one"] = settings.servers[0].id

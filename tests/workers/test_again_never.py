@@ -108,16 +108,17 @@ rules:
   - id: once-only
     on: participant_joined
     again: never
-    dispatch: {agent: greeter}
+    dispatch: {agent: greeter, restart_policy: never}
 """
 MIXED = """
 version: 1
 rules:
-  - {id: welcome, on: participant_joined, group: g, again: never, dispatch: {agent: greeter}}
+  - {id: welcome, on: participant_joined, group: g, again: never,
+     dispatch: {agent: greeter, restart_policy: never}}
   - id: afterwards
     on: participant_joined
     group: g
-    dispatch: {agent: greeter, deployment: staging}
+    dispatch: {agent: greeter, deployment: staging, restart_policy: never}
 """
 
 
@@ -166,7 +167,7 @@ def test_a_worker_that_takes_over_knows_it_too(house: House, sandbox: Sandbox) -
 
 def test_one_that_livekit_refused_does_not_count(house: House, sandbox: Sandbox) -> None:
     big = "{agent: greeter, attributes: {a: \"{{ 'x' * (65500 if humans == ['ana'] else 1) }}\"}}"
-    house.rules.write_text(NEVER.replace("{agent: greeter}", big))
+    house.rules.write_text(NEVER.replace("{agent: greeter, restart_policy: never}", big))
     house.start_worker()
     sandbox.join("support-1", "ana")
     eventually(lambda: house.dispatches(state="failed"))

@@ -134,11 +134,12 @@ def test_a_place_that_is_taken_between_two_tries_ends_the_second_and_not_the_thi
 PLACES = """
 version: 1
 rules:
-  - {id: few, on: participant_joined, group: g, limit: {active: 5}, dispatch: {agent: greeter}}
+  - {id: few, on: participant_joined, group: g, limit: {active: 5},
+     dispatch: {agent: greeter, restart_policy: never}}
   - id: rest
     on: participant_joined
     group: g
-    dispatch: {agent: greeter, deployment: staging}
+    dispatch: {agent: greeter, deployment: staging, restart_policy: never}
 """
 
 
