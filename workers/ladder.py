@@ -58,10 +58,9 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     if here is not None:
         at = int(here.get("joined_at_ms") or 0) / 1000 or float(here.get("joined_at") or now)
         return Stepped(dispatch.joined(str(here["identity"]), str(here["sid"]), at))
-    if any(agent.identity in identities for agent in hold.record.agents.values()):
-        return Stepped(replace(dispatch, join_by=now + JOB_SECONDS))  # it came, and has left
-    until = _may_be_its_own(dispatch, agents, listed, now)
-    if until is not None:
+    has_left = any(agent.identity in identities for agent in hold.record.agents.values())
+    until = now + JOB_SECONDS if has_left else _may_be_its_own(dispatch, agents, listed, now)
+    if until is not None:  # it came and has left, or is there and not told yet: see `agents.py`
         return Stepped(replace(dispatch, join_by=until, unlisted=0))
     why = no_agent(dispatch, mine)
     if dispatch.join_within is None:

@@ -212,8 +212,8 @@ def _went(room: _Room, event: Event, sid: str, because: str, now: float, *, ours
         return
     if record.session is None:
         return
-    for d in record.dispatches.values():
-        if d.state is not State.ACTIVE or d.agent_sid != sid or d.step is Step.WITHDRAW:
+    for d in active:
+        if d.agent_sid != sid or d.step is Step.WITHDRAW:
             continue
         if because in _RECONNECTED:
             room.move([d.reconnecting(because, now)])
