@@ -203,10 +203,8 @@ def _came(room: _Room, event: Event, participant: Fields, now: float) -> None:
 def _went(room: _Room, event: Event, sid: str, because: str, now: float, *, ours: bool) -> None:
     at = now if now - event.at < HEARD_SECONDS else event.at
     record = room.record
-    is_known = any(
-        d.state is State.ACTIVE and d.agent_sid == sid for d in record.dispatches.values()
-    )
-    if sid in record.agents and not is_known:
+    active = [d for d in record.dispatches.values() if d.state is State.ACTIVE]
+    if sid in record.agents and all(d.agent_sid != sid for d in active):
         gone = replace(record.agents[sid], left_at=at, left_because=because)
         room.record = replace(record, agents={**record.agents, sid: gone})
         return
