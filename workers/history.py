@@ -71,6 +71,8 @@ def tell(dispatch: Dispatch) -> None:
             log.warning("no_agent_yet", reason=dispatch.reason, **about)
         case State.PENDING:
             log.info("dispatched", livekit_dispatch=dispatch.dispatch_id, **about)
+        case State.ACTIVE if dispatch.reason is not None:
+            log.info("agent_reconnects", reason=dispatch.reason, **about)
         case State.ACTIVE:
             log.info("agent_joined", identity=dispatch.agent_identity, **about)
         case State.ENDED:

@@ -106,7 +106,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     ours = hold.server_id in tools.restarts_ours
     seen = lifecycle.apply(hold.record, event, now, snapshot, ours=ours, conditions=conditions)
     event_at = seen.event.at if _tells_session(hold, event) and not is_listed else 0.0
-    present = frozenset(json.loads(body)["listed"]) if is_listed else frozenset[str]()
+    present = frozenset(json.loads(body).get("listed", ())) if is_listed else frozenset[str]()
     called_by = hold.token if last and not late(event_at, now) else ""
     live: dict[str, int] = {}
     while True:  # once more for each limit that turns out to be reached

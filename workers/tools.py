@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+LONGEST_REST_SECONDS: Final = 30.0
+"""A caller waits; whatever a server asks for, it is asked again by then."""
+
+
 @dataclass(slots=True)
 class Gate:
     """How many rooms may have calls to one server in flight, so that a server that hangs does not
@@ -31,13 +36,20 @@ class Gate:
     inside: int = 0
     unclear: int = 0
     """Unclear outcomes in a row."""
+    monotonic: Callable[[], float] = time.monotonic
+    rests_until: float = float("-inf")
+    """Until when it has asked to be left alone, by `monotonic`."""
     keeps_attributes: bool | None = None
     """Whether the server keeps a dispatch's attributes (1.12 and later do); None: not seen yet."""
 
     @property
     def full(self) -> bool:
-        """Whether another room must wait."""
-        return self.inside >= self.most
+        """Whether another room must wait: for a place, or since the server wants to rest."""
+        return self.inside >= self.most or self.monotonic() < self.rests_until
+
+    def rest(self, seconds: float) -> None:
+        """The server has said when to come again (`Retry-After`)."""
+        self.rests_until = self.monotonic() + min(seconds, LONGEST_REST_SECONDS)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -51,7 +63,8 @@ class Gate:
     @property
     def patience(self) -> float:
         """Seconds a room waits before it asks again."""
-        return float(0.25 * 2 ** min(self.unclear, 4))
+        rest = self.rests_until - self.monotonic()
+        return max(float(0.25 * 2 ** min(self.unclear, 4)), rest)
 
 
 class Errands:

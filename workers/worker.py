@@ -184,11 +184,16 @@ async def open_drain(
     client: redis.asyncio.Redis = connect_async(settings, on_restart)
     runner, claimant = ScriptRunner(client), uuid.uuid4().hex[:12]
     concurrency = max(concurrency, 2 * len(settings.servers))
+    places = share_of(concurrency, len(settings.servers))
+    gates = {server.id: Gate(places) for server in settings.servers}
     tools = Tools(
         queue=DueQueue(runner, claimant=claimant, restarted=restarted),
         rules=rules,
-        providers={s.id: LiveKit(s, calls=concurrency * CALLS_EACH) for s in settings.servers},
-        gates={s.id: Gate(share_of(concurrency, len(settings.servers))) for s in settings.servers},
+        providers={
+            s.id: LiveKit(s, calls=concurrency * CALLS_EACH, rest=gates[s.id].rest)
+            for s in settings.servers
+        },
+        gates=gates,
         retention=max(1, int(settings.retention.total_seconds())),
         restarts_ours=settings.restarts_ours,
         chance=random.random,

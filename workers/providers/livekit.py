@@ -8,6 +8,7 @@ all of that ends here.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
@@ -28,7 +29,7 @@ from workers.providers.base import CALL_SECONDS, Job, Listed, Order, Snapshot
 from workers.providers.rooms import RoomLookup
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from livekit.protocol.agent_dispatch import AgentDispatch
 
@@ -44,16 +45,28 @@ _RESTART_POLICY: Final = {
     "always": "JRP_ON_FAILURE",  # LiveKit knows no `always`
 }
 _UNCLEAR_STATUS: Final = frozenset({408, 429})
+_BUSY_STATUS: Final = frozenset({429, 503})
+_SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
+"""The other form, a date, no LiveKit sends."""
 
 
 class LiveKit:
     """One LiveKit server. Made on the loop that uses it."""
 
-    def __init__(self, server: Server, *, calls: int) -> None:
+    def __init__(
+        self, server: Server, *, calls: int, rest: Callable[[float], None] = lambda _: None
+    ) -> None:
+        """Make it.
+
+        Args:
+            server: which one.
+            calls: the most that may be in flight.
+            rest: told how many seconds the server wants to be left alone (`Retry-After`).
+        """
         # Waiting for a free connection would eat the time of a call that was never sent, so there
         # is one for each call that may be in flight.
         connector = aiohttp.TCPConnector(limit=calls, keepalive_timeout=30)
-        self._session = aiohttp.ClientSession(connector=connector)
+        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[_heeding(rest)])
         self._api = LiveKitAPI(
             server.url,
             server.api_key,
@@ -131,6 +144,19 @@ class LiveKit:
     async def _room_sids(self, names: Sequence[str]) -> Mapping[str, str]:
         answer = await _call(self._api.room.list_rooms(ListRoomsRequest(names=names)))
         return {room.name: room.sid for room in answer.rooms}
+
+
+def _heeding(rest: Callable[[float], None]) -> aiohttp.TraceConfig:
+    """Hears `Retry-After` in answers: livekit-api's errors carry no headers."""
+
+    async def heard(_: object, __: object, ended: aiohttp.TraceRequestEndParams) -> None:
+        asked = ended.response.headers.get("Retry-After", "")
+        if ended.response.status in _BUSY_STATUS and _SECONDS.fullmatch(asked):
+            rest(float(asked))
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(heard)
+    return trace
 
 
 async def _call(request: Awaitable[T]) -> T:
