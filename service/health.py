@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, jsonify
 from redis.exceptions import RedisError
@@ -12,6 +12,7 @@ from service.persistence import persistence
 from workers.connection import unreachable
 from workers.pauses import Pauses
 from workers.presence import workers_at_work
+from workers.reconcile import last_pass
 from workers.rules_in_force import RulesInForce, kept
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from workers.settings import Settings
 
 Check = dict[str, Any]
+LATE_SECONDS: Final = 30.0
 
 
 def health(settings: Settings, redis: redis.Redis, deliveries: Deliveries) -> Blueprint:
@@ -42,6 +44,7 @@ def health(settings: Settings, redis: redis.Redis, deliveries: Deliveries) -> Bl
             checks["persistence"] = persistence(redis)
             checks["workers"] = _workers(redis, in_force)
             checks["pauses"] = _pauses(redis)
+            checks["reconcile"] = _reconcile(settings, redis)
         states = {check["status"] for check in checks.values()}
         status = "failed" if "failed" in states else "warning" if "warning" in states else "ok"
         return jsonify(status=status, checks=checks), 503 if status == "failed" else 200
@@ -55,6 +58,25 @@ def _store(settings: Settings, redis: redis.Redis) -> Check:
     except RedisError as error:
         return {"status": "failed", "detail": unreachable(settings, error)}
     return {"status": "ok"}
+
+
+def _reconcile(settings: Settings, redis: redis.Redis) -> Check:
+    """How long ago each server's listing was compared with what webhooks said."""
+    interval = settings.reconcile_interval.total_seconds()
+    if not interval:
+        detail = "DISPATCHER_RECONCILE_INTERVAL=0: webhooks that are lost are not made up for"
+        return {"status": "warning", "age": None, "detail": detail}
+    try:
+        passes = [last_pass(redis, server.id) for server in settings.servers]
+    except RedisError as error:
+        return {"status": "warning", "age": None, "detail": str(error)}
+    ages = [found.age for found in passes if found is not None]
+    told: Check = {"status": "ok", "age": round(max(ages), 1) if ages else None}
+    told["looks"] = sum(found.looks for found in passes if found is not None)
+    if len(ages) < len(passes) or max(ages, default=0.0) > 3 * interval + LATE_SECONDS:
+        detail = "rooms were not compared with LiveKit's listing lately; see the workers' logs"
+        told |= {"status": "warning", "detail": detail}
+    return told
 
 
 def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -62,32 +62,42 @@ def _ms(since: float | None, until: float | None) -> int | None:
     return max(0, round((until - since) * 1000))
 
 
+_TOLD: Final = {
+    State.SCHEDULED: "dispatch_scheduled",
+    State.PENDING: "dispatched",
+    State.ACTIVE: "agent_joined",
+    State.ENDED: "dispatch_ended",
+    State.RELEASED: "dispatch_released",
+    State.SUPERSEDED: "dispatch_superseded",
+    State.FAILED: "dispatch_failed",
+}
+_TOLD_AGAIN: Final = {State.PENDING: "no_agent_yet", State.ACTIVE: "agent_reconnects"}
+"""A reason in these states says that all is not well."""
+_WARNINGS: Final = frozenset({"dispatch_superseded", "dispatch_failed", "no_agent_yet"})
+
+
 def tell(dispatch: Dispatch) -> None:
     """Log a dispatch that has moved: one line, for whoever reads along."""
-    about = {"room": dispatch.room, "rule": dispatch.rule, "agent": dispatch.agent}
-    about |= {"deployment": dispatch.deployment, "dispatch": dispatch.id}
-    match dispatch.state:
-        case State.PENDING if dispatch.reason is not None:
-            log.warning("no_agent_yet", reason=dispatch.reason, **about)
-        case State.PENDING:
-            log.info("dispatched", livekit_dispatch=dispatch.dispatch_id, **about)
-        case State.ACTIVE if dispatch.reason is not None:
-            log.info("agent_reconnects", reason=dispatch.reason, **about)
-        case State.ACTIVE:
-            log.info("agent_joined", identity=dispatch.agent_identity, **about)
-        case State.ENDED:
-            log.info("dispatch_ended", reason=dispatch.reason, **about)
-        case State.SCHEDULED:
-            due = rfc3339(dispatch.due)
-            log.info("dispatch_scheduled", due=due, reason=dispatch.reason, **about)
-        case State.RELEASED:
-            log.info("dispatch_released", reason=dispatch.reason, **about)
-        case State.SUPERSEDED:
-            log.warning("dispatch_superseded", reason=dispatch.reason, **about)
-        case State.FAILED:
-            log.warning("dispatch_failed", reason=dispatch.reason, **about)
-        case State.REQUESTED if dispatch.failures or dispatch.step is Step.SETTLE:
-            log.warning("dispatch_retried", reason=dispatch.reason, **about)
+    about: dict[str, object] = {"room": dispatch.room, "rule": dispatch.rule}
+    about |= {"agent": dispatch.agent, "deployment": dispatch.deployment, "dispatch": dispatch.id}
+    if dispatch.reason is not None:
+        about["reason"] = dispatch.reason
+    if dispatch.state is State.REQUESTED:
+        if dispatch.failures or dispatch.step is Step.SETTLE:
+            log.warning("dispatch_retried", **about)
+        return
+    event = _TOLD[dispatch.state]
+    if dispatch.reason is not None:
+        event = _TOLD_AGAIN.get(dispatch.state, event)
+    match event:
+        case "dispatch_scheduled":
+            about["due"] = rfc3339(dispatch.due)
+        case "dispatched":
+            about["livekit_dispatch"] = dispatch.dispatch_id
+        case "agent_joined":
+            about["identity"] = dispatch.agent_identity
+    level = "warning" if event in _WARNINGS else "info"
+    getattr(log, level)(event, **about)
 
 
 def tell_errors(event: Event, decisions: Sequence[Decision]) -> None:

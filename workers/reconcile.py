@@ -26,6 +26,8 @@ from workers.record import Record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import redis
+
     from rules.event import Fields
     from workers.scripts import ScriptRunner
     from workers.tools import Tools
@@ -46,6 +48,31 @@ CHUNK: Final = 64
 KEPT_SECONDS: Final = 86400
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A pass that is over."""
+
+    age: float
+    """Seconds since it began."""
+    looks: int
+    """Rooms that were not as their record had them."""
+
+
+def last_pass(redis: redis.Redis, server_id: str) -> Passed | None:
+    """The last pass over a server; None if there was none within a day.
+
+    Raises:
+        RedisError: Redis could not be reached.
+    """
+    at, looks = cast(
+        "list[bytes | None]", redis.hmget(keys.RECONCILED + server_id, ["at", "looks"])
+    )
+    if at is None:
+        return None
+    seconds, microseconds = redis.time()
+    return Passed(seconds + microseconds / 1_000_000 - float(at), int(looks or 0))
 
 
 @dataclass(slots=True)

@@ -151,3 +151,22 @@ def test_the_last_good_rules_make_ready_though_the_files_are_broken(settings, re
     rules = told["checks"]["rules"]
     assert (status, rules["status"], rules["hash"]) == (200, "warning", good.hash)
     assert rules["errors"]
+
+
+def test_a_comparison_with_livekit_that_is_overdue_is_a_warning(settings, redis):
+    def told():
+        return ready(create_app(settings))[1]["checks"]["reconcile"]
+
+    assert (told()["status"], told()["age"]) == ("warning", None)
+    key = keys.RECONCILED + settings.servers[0].id
+    redis.hset(key, mapping={"at": redis.time()[0], "looks": 2})
+    assert (told()["status"], told()["looks"]) == ("ok", 2)
+    redis.hset(key, "at", redis.time()[0] - 200)
+    assert told()["status"] == "warning"
+
+
+def test_a_service_that_never_compares_says_so(environ):
+    settings = load_settings({**environ, "DISPATCHER_RECONCILE_INTERVAL": "0"})
+    check = ready(create_app(settings))[1]["checks"]["reconcile"]
+    assert check["status"] == "warning"
+    assert "DISPATCHER_RECONCILE_INTERVAL=0" in check["detail"]
