@@ -67,18 +67,23 @@ async def withdraw(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None
     ids += [
         made.dispatch_id
         for made in (each.dispatch for each in results)
-        if made.dispatch_id is not None
-        and not _is_wanted(made, current.dispatches.get(made.id), hold)
+        if made.dispatch_id is not None and not _is_wanted(made, current, hold)
     ]
     if ids:
         gone = see_gone(ids, hold.room, tools.providers[hold.server_id], tools.queue.now)
         tools.errands.start(gone)
 
 
-def _is_wanted(made: Dispatch, kept: Dispatch | None, hold: Hold) -> bool:
-    """Whether the new holder has what was made, or is sure to find it."""
-    if kept is None or not kept.live:
+def _is_wanted(made: Dispatch, current: Record, hold: Hold) -> bool:
+    """Whether the new holder has what was made, or is sure to find it.
+
+    What it has adopted is its own even when its agent has gone: it would take a deletion for
+    somebody's hand, and send no other agent.
+    """
+    known = ((d.dispatch_id, d.replaces) for d in current.dispatches.values())
+    if any(made.dispatch_id in ids for ids in known):
+        return True
+    kept = current.dispatches.get(made.id)
+    if kept is None or not kept.live or kept.dispatch_id is not None:
         return False
-    if kept.dispatch_id is None:
-        return kept.step is Step.SETTLE or kept.called_by == hold.token
-    return kept.dispatch_id == made.dispatch_id
+    return kept.step is Step.SETTLE or kept.called_by == hold.token
