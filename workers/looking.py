@@ -8,6 +8,7 @@ head of the inbox as the events that were lost, so that they are decided as webh
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,7 @@ AGAIN_SECONDS: Final = 2.0
 """Between the two looks that must agree that somebody has gone."""
 FAILED_SECONDS: Final = 5.0
 SETTLED_SECONDS: Final = 1.0
+_AWAITED: Final = frozenset({State.REQUESTED, State.PENDING})
 _UNWANTED: Final = frozenset({State.SUPERSEDED, State.RELEASED, State.FAILED})
 
 log = structlog.get_logger(__name__)
@@ -151,19 +153,29 @@ async def _forgotten(record: Record, listed: Sequence[Listed], tools: Tools) -> 
 
 
 def _present(record: Record, listing: Snapshot, listed: Sequence[Listed], now: float) -> list[str]:
-    """Names of the agents that are there, or on their way, without the dispatches we know of."""
+    """Names of the agents that are there, or on their way, without the dispatches we know of.
+
+    One that is there of a name that we wait for is taken for ours, and one that is to go for gone.
+    """
     here = {str(p["identity"]) for p in listing.participants}
-    known = {d.dispatch_id for d in record.dispatches.values()}
+    known = {i for d in record.dispatches.values() for i in (d.dispatch_id, d.replaces)}
+    sid = listing.room["sid"] if listing.room is not None else None
     coming = (
         d.agent
         for d in listed
         if d.id not in known
         and d.attributes.get(ID_ATTRIBUTE) not in record.dispatches
+        and d.attributes.get(SID_ATTRIBUTE, sid) == sid
         and now - d.created_at < COMING_SECONDS
         and not here & {job.identity for job in d.jobs}
     )
-    names = {*strangers(record, listing).values(), *coming}
-    return sorted(name for name in names if name)
+    going = {identity for each in record.unwanted for identity in each.identities}
+    staying = [p for p in listing.participants if p["identity"] not in going]
+    late = {straggler.agent for straggler in record.stragglers if straggler.until > now}
+    names = strangers(record, replace(listing, participants=tuple(staying))).values()
+    waiting = (d.agent for d in record.dispatches.values() if d.state in _AWAITED)
+    there = Counter(name for name in names if name not in late) - Counter(waiting)
+    return sorted(name for name in {*there, *coming} if name)
 
 
 def _entry(event: dict[str, Any], now: float) -> bytes:
