@@ -16,6 +16,7 @@ from tests.simulation.line import Line
 from tests.simulation.world import EPOCH, SERVER
 from workers import scripts
 from workers.drain import Drain
+from workers.entries import split_entry
 from workers.inbox import DueQueue
 from workers.record import Record
 from workers.tools import Gate, Tools
@@ -149,19 +150,26 @@ class _Runner:
         first, now = world.store.first_due, int(world.now() * 1000)
         if self._was_lost or (first is not None and first * 1000 <= now):
             return None
-        return [now, b"" if first is None else b"%d" % (first * 1000), []]
+        return [now, b"" if first is None else b"%d" % (first * 1000), [], []]
 
     async def hget(self, key: str, field: str) -> Any:
         """Read a field of a hash, as the client that `ScriptRunner` has."""
         await self._me.step()
         return self._world.store.ask("HGET", key, field)
 
+    async def mget(self, keys: Sequence[str]) -> Any:
+        """Read some texts, as that client."""
+        await self._me.step()
+        return self._world.store.ask("MGET", *keys)
+
     def _saw(self, script: Script, args: Sequence[Arg], answer: Any) -> None:
         world = self._world
-        if script is scripts.COMMIT:
-            taken = args[3]
-            if taken and answer == b"ok":
-                world.has_left_inbox(str(args[0]), str(taken))
+        if script is scripts.COMMIT and answer == b"ok":
+            if args[3]:
+                world.has_left_inbox(str(args[0]), str(args[3]))
+            first = 9 + 3 * int(args[5])
+            entries = cast("Sequence[bytes]", args[first : first + int(args[8])])
+            world.put_in_front(str(args[0]), [split_entry(entry).id for entry in entries])
         if world.told is None:
             return
         if script is scripts.CLAIM:

@@ -76,12 +76,12 @@ def _record(world: World, room: Room, record: Record) -> None:
         world.violated("we believe in", *sorted(session.participants), "not in", *sorted(present))
     known = {d.dispatch_id or d.id for d in record.dispatches.values() if d.live}
     there = {m.whole.id for m in room.dispatches.values() if m.ours and is_live(m)}
-    for dispatch_id in there - known:
+    for dispatch_id in sorted(there - known):
         world.violated("a live dispatch that we do not know of:", dispatch_id)
-    for dispatch_id in known - there:
+    for dispatch_id in sorted(known - there):
         if dispatch_id not in room.dispatches:
             world.violated("we believe in the dispatch", dispatch_id, "that is not there")
-        else:
+        elif room.dispatches[dispatch_id].identity not in world.unheard:
             world.violated("we believe that the agent is there of", dispatch_id)
 
 
@@ -89,16 +89,20 @@ def _nothing_is_lost(
     world: World, room: Room, promises: tuple[Promise, ...], made: list[Made]
 ) -> None:
     """Whoever is there has the agents that the rules promise, if such agents come and stay."""
+    elsewhere = {m.whole.agent for m in made if not m.ours and m.room.name == room.name}
     for promise, subject in _expected(room, promises):
         claim = (promise.rule, subject)
         sent = [each for each in made if each.meant_for == room.sid and each.claim == claim]
         if any(is_live(each) and not each.is_deleted for each in sent):
             continue
         failed = sum(each.is_over for each in sent)
-        is_given_up = failed > MOST_RESTARTS or (
-            promise.rungs and len(sent) - failed >= promise.rungs
-        )
-        if not is_given_up and (room.sid, *claim) not in world.refused:
+        was_last = bool(sent) and sent[-1].whole.agent == promise.last
+        is_given_up = failed > MOST_RESTARTS or (was_last and sent[-1].is_deleted)
+        if is_given_up or (room.sid, *claim) in world.refused:
+            continue
+        # What a listing tells sends no agent of a name that is there already.
+        is_there = promise.agent in elsewhere and world.is_looked_at
+        if not is_there and not any(each.identity in world.unheard for each in sent):
             world.violated("no agent is sent by", promise.rule, "for", subject or room.name)
 
 

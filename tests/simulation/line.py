@@ -22,6 +22,7 @@ from workers.providers.rooms import RoomLookup
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rules.event import Fields
     from tests.simulation.claimant import Claimant
     from tests.simulation.livekit import LiveKit
 
@@ -38,6 +39,8 @@ look takes as long, and by that much it is late."""
 class Line:
     """A `Provider`."""
 
+    project = "devkey"
+
     def __init__(self, me: Claimant, livekit: LiveKit) -> None:
         self._me = me
         self._world = me.world
@@ -53,7 +56,8 @@ class Line:
             world.violated("a call for a session that has been over for", f"{over_for:.1f} s")
         sid = order.attributes.get("sid", "")
         left = world.arrival.get(("participant_left", sid))
-        if left is not None and left < world.arrival[("participant_joined", sid)]:
+        joined = world.arrival.get(("participant_joined", sid))
+        if left is not None and joined is not None and left < joined:
             world.violated("an agent for somebody who is known to have left:", sid)
         if world.odds(world.weather.refused):
             world.refused.add((session, order.attributes["rule"], order.metadata))
@@ -86,6 +90,15 @@ class Line:
         """ListRooms and ListParticipants."""
         return await self._call(f"snapshot {room}", lambda: self._snapshot(room))
 
+    async def rooms(self) -> Mapping[str, Fields]:
+        """ListRooms, of all."""
+        rooms = await self._call("all rooms", lambda: list(self._livekit.rooms.values()))
+        return {room.name: whole_room(room.to_json()) for room in rooms}
+
+    async def people(self, room: Fields) -> Snapshot:
+        """ListParticipants."""
+        return await self.snapshot(str(room["name"]))
+
     async def aclose(self) -> None:
         """Close nothing."""
 
@@ -102,7 +115,11 @@ class Line:
         if room is None:
             return Snapshot(None, ())
         active = [p.to_json() for p in room.people.values() if p.active]
-        return Snapshot(whole_room(room.to_json()), tuple(whole_participant(p) for p in active))
+        return Snapshot(
+            whole_room(room.to_json()),
+            tuple(whole_participant(p) for p in active),
+            frozenset(p.sid for p in room.people.values() if not p.active),
+        )
 
     async def _call(self, what: str, work: Callable[[], T]) -> T:
         """Make a call: whatever can become of it."""

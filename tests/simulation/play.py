@@ -13,7 +13,7 @@ from tests.simulation.claimant import MOST_DEATHS, Claimant
 from tests.simulation.livekit import LiveKit
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.rulebook import rulebook
-from tests.simulation.traffic import Traffic
+from tests.simulation.traffic import ROOMS, Traffic
 from tests.simulation.weather import weather
 from tests.simulation.webhooks import Webhooks
 from tests.simulation.world import EPOCH, World
@@ -58,8 +58,8 @@ class Simulation:
         chance = world.chance
         self.world = world
         self.book = rulebook(chance)
-        webhooks = Webhooks(world)
-        self.livekit = LiveKit(world, webhooks.send, departure=chance.choice((1.0, 20.0)))
+        self._webhooks = Webhooks(world)
+        self.livekit = LiveKit(world, self._webhooks.send, departure=chance.choice((1.0, 20.0)))
         Agents(world, self.livekit, manners(chance))
         self._claimants: list[Claimant] = []
         self._alarm: Handle | None = None
@@ -70,7 +70,10 @@ class Simulation:
         for _ in range(chance.choice((1, 2, 2, 3))):
             self._start()
         last = Traffic(world, self.livekit).begin()
-        world.later(last + chance.uniform(0.0, 40.0), self._clear_up)
+        calm = last + chance.uniform(0.0, 40.0)
+        world.later(calm, self._clear_up)
+        if world.weather.lost:
+            self._reconcile(calm)
 
     def _start(self) -> None:
         name = f"w{len(self._claimants) + 1}"
@@ -82,6 +85,16 @@ class Simulation:
         if sum(claimant.dead for claimant in self._claimants) == MOST_DEATHS:
             world.weather.crash = 0.0
         world.later(world.chance.uniform(0.1, 20.0), self._start)
+
+    def _reconcile(self, calm: float) -> None:
+        """Have rooms looked at, once or twice while faults last and when they are over."""
+        self.world.is_looked_at = True
+        early = (
+            self.world.chance.uniform(0.0, calm) for _ in range(self.world.chance.randint(0, 2))
+        )
+        for at in (*early, calm + 5.0, calm + 40.0):
+            for name in ROOMS:
+                self.world.later(at, self._webhooks.look, name)
 
     def _clear_up(self) -> None:
         self.world.note("the weather clears up")

@@ -69,9 +69,10 @@ class Promise(NamedTuple):
     """Whoever is in a room has this rule's agent."""
 
     rule: str
+    agent: str
     once: str
-    rungs: int = 0
-    """How many agents it asks for in turn; 0: one, which may take as long as it likes."""
+    last: str = ""
+    """The agent after which nobody is asked, if it does not come; without one it may take long."""
 
 
 class Rulebook(NamedTuple):
@@ -81,12 +82,12 @@ class Rulebook(NamedTuple):
     promises: tuple[Promise, ...]
 
 
-_FOR_ROOM: Final = Promise("greet", "room")
-_FOR_CALLER: Final = Promise("help", "participant")
-_AFTER_A_WHILE: Final = Promise("wait", "room")
-_BY_SOMEBODY: Final = Promise("climb", "room", rungs=2)
-_WHILE_ANYBODY: Final = Promise("go", "room")
-_WITH_CALLER: Final = Promise("go-with", "participant")
+_FOR_ROOM: Final = Promise("greet", "greeter", "room")
+_FOR_CALLER: Final = Promise("help", "helper", "participant")
+_AFTER_A_WHILE: Final = Promise("wait", "waiter", "room")
+_BY_SOMEBODY: Final = Promise("climb", "first", "room", last="second")
+_WHILE_ANYBODY: Final = Promise("go", "going", "room")
+_WITH_CALLER: Final = Promise("go-with", "companion", "participant")
 
 
 def _book(rules: tuple[str, ...], *promises: Promise) -> Rulebook:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 CALLERS: Final = ("ana", "bo", "cy")
+ROOMS: Final = ("r1", "r2")
 _ACTIONS: Final = (1, 2, 2, 3, 3, 4, 5, 8)
 _PAUSES: Final = (0.3, 2.0, 8.0, 25.0)
 
@@ -28,7 +29,7 @@ class Traffic:
     def begin(self) -> float:
         """Plan all of it; returns when the last of it happens."""
         chance = self._world.chance
-        names = ("r1", "r2")[: 1 + (chance.random() < 0.3)]
+        names = ROOMS[: 1 + (chance.random() < 0.3)]
         at, longest = 0.0, chance.choice(_PAUSES)
         for number in range(chance.choice(_ACTIONS)):
             self._world.later(at, self._action(number), chance.choice(names))

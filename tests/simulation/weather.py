@@ -43,6 +43,8 @@ class Weather:
     """The answer to a webhook is lost, and it is sent again."""
     offered_again: float
     """A webhook is not taken, and is sent again."""
+    lost: float
+    """A webhook is lost for good: only a listing tells."""
     astray: float
     """A webhook takes another way than those of its room before it, and is overtaken."""
 
@@ -54,7 +56,16 @@ class Weather:
 
 _KINDS: Final = tuple(each.name for each in fields(Weather))
 _IS_OFTEN: Final = frozenset(
-    ("unclear_before", "unclear_after", "slow", "late", "repeated", "offered_again", "astray")
+    (
+        "unclear_before",
+        "unclear_after",
+        "slow",
+        "late",
+        "repeated",
+        "offered_again",
+        "lost",
+        "astray",
+    )
 )
 
 

@@ -1,16 +1,20 @@
-"""Webhooks on their way: those of a room one after the other, mostly; repeated, late, overtaken.
+"""Webhooks on their way: those of a room one after the other, mostly; repeated, late, overtaken,
+and some lost for good, as LiveKit gives one up after five attempts.
 
-None is lost for good. LiveKit gives one up after five attempts; here the last attempt succeeds.
+Here too comes in what whoever reconciles asks for: looks at rooms.
 """
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from rules.event import read_event
 from tests.simulation.store import Door
 from tests.simulation.world import SERVER
+from workers import entries
+from workers.entries import LOOK
 from workers.intake import Intake
 
 if TYPE_CHECKING:
@@ -29,11 +33,16 @@ class Webhooks:
         self._world = world
         self._intake = _Intake(cast("redis.Redis", Door(world.store, world.now)))
         self._intake.world = world
+        self._looks = 0
         self._waiting: dict[str, deque[dict[str, Any]]] = {}
 
     def send(self, room: str, body: dict[str, Any]) -> None:
         """Send an event to the service."""
         world = self._world
+        if world.odds(world.weather.lost):
+            world.note("webhook lost:", body["id"], body["event"])
+            world.unheard.add(body.get("participant", {}).get("identity", ""))
+            return
         if world.odds(world.weather.astray):
             world.later(world.chance.uniform(0.1, 15.0), self._attempt, None, body, 0)
             return
@@ -41,6 +50,15 @@ class Webhooks:
         queue.append(body)
         if len(queue) == 1:
             self._next(room)
+
+    def look(self, room: str) -> None:
+        """Have a room looked at."""
+        self._looks += 1
+        look_id = f"lkd.look.{self._looks}"
+        body = json.dumps({"event": LOOK, "id": look_id, "room": {"name": room}})
+        self._intake._offer(entries._offer(SERVER, room, look_id, body))
+        self._world.note("reconciling:", room, look_id)
+        self._world.accepted[f"{SERVER}:{room}"].append(look_id)
 
     def _next(self, room: str) -> None:
         world = self._world

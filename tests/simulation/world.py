@@ -39,6 +39,10 @@ class World:
     """By event name and participant sid, in what place that event was accepted."""
     refused: set[tuple[str, str, str]] = field(default_factory=set)
     """Session, rule and subject of the dispatches that LiveKit has refused."""
+    unheard: set[str] = field(default_factory=set)
+    """Who has joined without a webhook that arrived, by identity."""
+    is_looked_at: bool = False
+    """Whether looks at rooms tell what webhooks may not have told."""
     put_aside: set[str] = field(default_factory=set)
     """Rooms of which an event was put aside, for its worker died or stood still again and again."""
     calm_since: float | None = None
@@ -73,6 +77,11 @@ class World:
         said = " ".join(map(str, words))
         self.note("VIOLATED:", said)
         self.violations.append(said)
+
+    def put_in_front(self, room_key: str, event_ids: list[str]) -> None:
+        """A look has found events that were lost: they are decided next."""
+        place = self.decided[room_key]
+        self.accepted[room_key][place:place] = event_ids
 
     def has_left_inbox(self, room_key: str, event_id: str) -> None:
         """An event was decided, or put aside: once, and in its turn."""
