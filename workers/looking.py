@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from workers import keys
-from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, State
+from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
 from workers.errors import ProviderError
 from workers.history import dispatch_document
@@ -23,7 +23,7 @@ from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
 from workers.removal import COMING_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from workers.dispatch import Dispatch
     from workers.drift import Drift
@@ -37,6 +37,7 @@ AGAIN_SECONDS: Final = 2.0
 FAILED_SECONDS: Final = 5.0
 SETTLED_SECONDS: Final = 1.0
 _AWAITED: Final = frozenset({State.REQUESTED, State.PENDING})
+OVER: Final = frozenset(State) - LIVE
 _UNWANTED: Final = frozenset({State.SUPERSEDED, State.RELEASED, State.FAILED})
 
 log = structlog.get_logger(__name__)
@@ -78,12 +79,13 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "") -> None:
     changed = [_hurried(d, listing, listed, now) for d in hold.record.dispatches.values()]
     changed = [d for d in changed if d != hold.record.dispatches[d.id]]
     record = _after(hold.record, found, listing, now).with_dispatches(changed)
-    record = record.with_unwanted(await _forgotten(record, listed, tools), now)
+    past = await _past(record, listed, tools)
+    record = record.with_unwanted((i for i, state in past.items() if state in _UNWANTED), now)
     record = record.with_unwanted(_doubles(record, listed), now)
     if found.events:
         told = [f"{event['event']}" for event in found.events]
         log.info("webhooks_missed", room=hold.room, events=told)
-    present = _present(record, listing, listed, now)
+    present = _present(record, listing, [d for d in listed if past.get(d.id) not in OVER], now)
     await tools.queue.commit(
         hold,
         record,
@@ -128,11 +130,12 @@ def _doubles(record: Record, listed: Sequence[Listed]) -> list[str]:
     ]
 
 
-async def _forgotten(record: Record, listed: Sequence[Listed], tools: Tools) -> list[str]:
-    """Dispatches of ours in this session that the record does not hold any more and that history
-    says were to go: their deletion was lost with the record.
+async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mapping[str, str]:
+    """What history says of dispatches of ours in this session that the record does not hold any
+    more: their state, by LiveKit's id.
 
-    One that history does not know, or knows as live, stays: its agent is with somebody.
+    One that was to go is deleted, for its deletion was lost with the record. One that history does
+    not know, or knows as live, stays: its agent is with somebody.
     """
     sid = record.session.sid if record.session is not None else None
     ids = {d.id: d.attributes.get(ID_ATTRIBUTE, "") for d in listed}
@@ -146,10 +149,10 @@ async def _forgotten(record: Record, listed: Sequence[Listed], tools: Tools) -> 
         and d.attributes.get(SID_ATTRIBUTE) == sid
     ]
     if not lost:
-        return []
+        return {}
     texts = await tools.queue.redis.mget([keys.DISPATCH + ids[i] for i in lost])
-    kept = {i: json.loads(text) for i, text in zip(lost, texts, strict=True) if text is not None}
-    return [i for i, document in kept.items() if document["state"] in _UNWANTED]
+    found = zip(lost, texts, strict=True)
+    return {i: json.loads(text)["state"] for i, text in found if text is not None}
 
 
 def _present(record: Record, listing: Snapshot, listed: Sequence[Listed], now: float) -> list[str]:
