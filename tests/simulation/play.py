@@ -99,7 +99,6 @@ class Simulation:
     def _clear_up(self) -> None:
         self.world.note("the weather clears up")
         self.world.weather.clear_up()
-        self.world.calm_since = self.world.loop.time()
 
     def _moved(self) -> None:
         """See to it that somebody looks when the first room is due."""

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 import rules.session
-from workers import calls, settle
+from workers import calls, looking, settle
 from workers.dispatch import Step
+from workers.drift import Drift
 from workers.settle import Stepped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from workers.dispatch import Dispatch
     from workers.inbox import Hold
     from workers.tools import Tools
-
-_create = settle.create
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Without:
 
     scripts: Mapping[str, tuple[str, str]]
     """By name of the script, what its text has, and has not, of the safeguard."""
-    functions: tuple[tuple[Any, str, Callable[..., Any]], ...] = ()
-    """A module, the name of its function, and what takes its place."""
+    replaced: tuple[tuple[Any, str, Any], ...] = ()
+    """A module, a name in it, and what takes its place."""
 
     def change(self, name: str, text: str) -> str:
         """The text of a script without the safeguard."""
@@ -41,28 +40,30 @@ class Without:
 
     @contextmanager
     def removed(self) -> Iterator[None]:
-        """The functions are replaced for as long as the block lasts."""
+        """It is replaced for as long as the block lasts."""
         with ExitStack() as stack:
-            for module, name, function in self.functions:
-                stack.enter_context(patch.object(module, name, function))
+            for module, name, other in self.replaced:
+                stack.enter_context(patch.object(module, name, other))
             yield
 
 
 async def _repeat_if_unclear(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
-    stepped = await _create(dispatch, hold, tools)
+    stepped = await settle.create(dispatch, hold, tools)
     if stepped.dispatch.step is not Step.SETTLE:
         return stepped
     return Stepped(replace(stepped.dispatch, step=Step.CREATE, due=tools.queue.now()))
 
 
+_REPEATING: Final = {**calls._STEPS, Step.CREATE: _repeat_if_unclear}
 _FENCE: Final = "if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then"
 _SEEN: Final = "if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then"
 _NEVER: Final = "if false then"
 
 SAFEGUARDS: Final[Mapping[str, Without]] = {
     "the fence": Without({"commit": (_FENCE, _NEVER), "release": (_FENCE, _NEVER)}),
-    "settling": Without({}, ((settle, "create", _repeat_if_unclear),)),
+    "settling": Without({}, ((calls, "_STEPS", _REPEATING),)),
     "the look before late calls": Without({}, ((calls, "_must_look", lambda *_: []),)),
     "tombstones": Without({}, ((rules.session, "_gone", lambda *_: {}),)),
+    "looks at rooms": Without({}, ((looking, "drift", lambda *_: Drift()),)),
     "dedupe": Without({"accept": (_SEEN, _NEVER)}),
 }

@@ -45,7 +45,6 @@ class World:
     """Whether looks at rooms tell what webhooks may not have told."""
     put_aside: set[str] = field(default_factory=set)
     """Rooms of which an event was put aside, for its worker died or stood still again and again."""
-    calm_since: float | None = None
     ring: Callable[[], None] = lambda: None
     """Called when a room is due now."""
     died: Callable[[], None] = lambda: None
