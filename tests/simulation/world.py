@@ -81,6 +81,9 @@ class World:
         """A look has found events that were lost: they are decided next."""
         place = self.decided[room_key]
         self.accepted[room_key][place:place] = event_ids
+        for event_id in event_ids:
+            _, name, _, *sid = event_id.split(".")
+            self.arrival.setdefault((name, "".join(sid)), place)
 
     def has_left_inbox(self, room_key: str, event_id: str) -> None:
         """An event was decided, or put aside: once, and in its turn."""
