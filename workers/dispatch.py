@@ -262,7 +262,7 @@ class Dispatch:
 
     def to_json(self) -> dict[str, Any]:
         """As the API, the command line and history show it."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata}
+        shown = {name: getattr(self, name) for name in _SHOWN}
         return {
             **shown,
             "attributes": dict(self.attributes),
@@ -271,14 +271,13 @@ class Dispatch:
 
     def to_record(self) -> dict[str, Any]:
         """As its room's record keeps it, defaults left out; `from_record` reads it back."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: v for name, v in values.items() if v != _DEFAULTS.get(name, MISSING)}
+        values = ((name, getattr(self, name)) for name in _KEPT)
+        return {name: v for name, v in values if v != _DEFAULTS.get(name, MISSING)}
 
     @classmethod
     def from_record(cls, given: Mapping[str, Any]) -> Dispatch:
         """Read what `to_record` wrote, here or in a version that kept more or less."""
-        known = {f.name for f in fields(cls)}
-        values = {name: value for name, value in given.items() if name in known}
+        values = {name: value for name, value in given.items() if name in _KEPT}
         for name in ("fallback", "tried", "restarts"):
             values[name] = tuple(values.get(name, ()))
         if values.get("withdrawn") is not None:
@@ -289,6 +288,8 @@ class Dispatch:
         return cls(**values)
 
 
+_KEPT: Final = {each.name: each.metadata for each in fields(Dispatch)}
+_SHOWN: Final = tuple(name for name, inner in _KEPT.items() if not inner)
 _DEFAULTS: Final[Mapping[str, Any]] = {
     f.name: f.default
     for f in fields(Dispatch)
