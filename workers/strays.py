@@ -4,10 +4,13 @@ that was lost while they were under way.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Step
 from workers.errors import ProviderError
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from workers.settle import Stepped
     from workers.tools import Tools
 
+LOST_SECONDS: Final = 1.0
 SWEEP_SECONDS: Final = 300.0
 """How long a sweep is tried when LiveKit does not answer."""
 
@@ -70,8 +74,25 @@ async def withdraw(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None
         if made.dispatch_id is not None and not _is_wanted(made, current, hold)
     ]
     if ids:
-        gone = see_gone(ids, hold.room, tools.providers[hold.server_id], tools.queue.now)
-        tools.errands.start(gone)
+        provider, clock = tools.providers[hold.server_id], tools.queue.now
+        adopted = partial(_adopted, hold, tools)
+        tools.errands.start(see_gone(ids, hold.room, provider, clock, taken_up=adopted))
+
+
+async def _adopted(hold: Hold, tools: Tools) -> frozenset[str]:
+    """What the room's holder knows by now, as soon as Redis tells."""
+    while True:
+        try:
+            return _known(await tools.queue.current(hold))
+        except RedisError as error:
+            log.warning("withdrawal_put_off", room=hold.room, error=str(error))
+            await asyncio.sleep(LOST_SECONDS)
+
+
+def _known(record: Record) -> frozenset[str]:
+    """LiveKit's ids of the dispatches that a record knows, or is about to delete itself."""
+    known = ((d.dispatch_id, d.replaces) for d in record.dispatches.values())
+    return frozenset(dispatch_id for ids in known for dispatch_id in ids if dispatch_id)
 
 
 def _is_wanted(made: Dispatch, current: Record, hold: Hold) -> bool:
@@ -80,8 +101,7 @@ def _is_wanted(made: Dispatch, current: Record, hold: Hold) -> bool:
     What it has adopted is its own even when its agent has gone: it would take a deletion for
     somebody's hand, and send no other agent.
     """
-    known = ((d.dispatch_id, d.replaces) for d in current.dispatches.values())
-    if any(made.dispatch_id in ids for ids in known):
+    if made.dispatch_id in _known(current):
         return True
     kept = current.dispatches.get(made.id)
     if kept is None or not kept.live or kept.dispatch_id is not None:
