@@ -15,7 +15,7 @@ from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, LOOKUP_SECON
 from workers.writing import write, write_stepped
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from workers.inbox import Hold
     from workers.settle import Stepped
@@ -62,15 +62,22 @@ async def _run(due: list[Due], hold: Hold, tools: Tools) -> None:
     try:
         while running:
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            finished = [task.result() for task in done]
+            finished = _results(done)
             results += finished
+            for task in done:
+                task.result()  # raises what one of them has raised
             await write_stepped(hold, tools, finished)
     except Fenced:
-        results += [task.result() for task in (await asyncio.wait(running))[0]] if running else []
+        results += _results((await asyncio.wait(running))[0]) if running else []
         await strays.withdraw(results, hold, tools)
         raise
     finally:
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def _results(done: Iterable[asyncio.Task[Stepped]]) -> list[Stepped]:
+    """What came of those that have not raised: what they made must be known of, or it stays."""
+    return [task.result() for task in done if not task.cancelled() and task.exception() is None]
 
 
 async def unmark(hold: Hold, tools: Tools) -> None:
