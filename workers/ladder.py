@@ -52,14 +52,17 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     mine = next((d for d in listed if d.id == dispatch.dispatch_id), None)
     if mine is None:
         return _unlisted(dispatch, now, replace(dispatch, join_by=now + UNLISTED_SECONDS))
-    agents = [p for p in snapshot.participants if p.get("kind") == "AGENT"]
+    is_over = snapshot.room is None or snapshot.room["sid"] != dispatch.room_sid
+    agents = [p for p in snapshot.participants if p.get("kind") == "AGENT" and not is_over]
     identities = {job.identity for job in mine.jobs}
     here = next((p for p in agents if p["identity"] in identities), None)
     if here is not None:
         at = int(here.get("joined_at_ms") or 0) / 1000 or float(here.get("joined_at") or now)
         return Stepped(dispatch.joined(str(here["identity"]), str(here["sid"]), at))
     has_left = any(agent.identity in identities for agent in hold.record.agents.values())
-    until = now + JOB_SECONDS if has_left else _may_be_its_own(dispatch, agents, listed, now)
+    until = (
+        now + JOB_SECONDS if has_left or is_over else _may_be_its_own(dispatch, agents, listed, now)
+    )
     if until is not None:  # it came and has left, or is there and not told yet: see `agents.py`
         return Stepped(replace(dispatch, join_by=until, unlisted=0))
     why = no_agent(dispatch, mine)
