@@ -112,7 +112,9 @@ def _hurried(
     """A dispatch that waits for an agent which is there already, or that is not listed any more, is
     looked after at once.
     """
-    if dispatch.state is not State.PENDING or now - (dispatch.accepted_at or now) < SETTLED_SECONDS:
+    if dispatch.state is not State.PENDING or dispatch.withdrawn is not None:
+        return dispatch
+    if now - (dispatch.accepted_at or now) < SETTLED_SECONDS:
         return dispatch
     mine = next((d for d in listed if d.id == dispatch.dispatch_id), None)
     here = {str(p["identity"]) for p in listing.participants}
