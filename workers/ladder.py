@@ -76,22 +76,19 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
 async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Delete it, and once it is gone have what follows take over."""
     try:
-        await tools.providers[hold.server_id].delete(hold.room, dispatch.dispatch_id or "")
-    except NotFound:
-        pass
+        seen_at = await _delete(dispatch.dispatch_id or "", hold, tools)
     except ProviderError as error:
         log.warning("withdrawal_put_off", room=hold.room, error=str(error))
         return later(dispatch, str(error), tools)
     now, why = tools.queue.now(), dispatch.reason or ""
-    log.info("deleted", room=hold.room, livekit_dispatch=dispatch.dispatch_id)
     removed = _removed(dispatch.dispatch_id or "", _identity(dispatch), now)
     coming = not removed and dispatch.state is State.PENDING
     if dispatch.withdrawn is State.RELEASED:
-        follower = await released(dispatch, hold, tools, now)
+        follower = await released(dispatch, hold, tools, seen_at)
         over = dispatch.ended(State.RELEASED, why, now)
     else:
         told = attempt_told(dispatch, why)
-        follower = next_rung(dispatch, told, now, seen_at=now)
+        follower = next_rung(dispatch, told, now, seen_at=seen_at)
         state = State.FAILED if follower is None else State.SUPERSEDED
         over = dispatch.ended(state, all_tried(dispatch, why) if follower is None else why, now)
     return Stepped(over, follower=follower, removed=removed, coming=coming)
@@ -112,17 +109,14 @@ async def replace_failed(dispatch: Dispatch, hold: Hold, tools: Tools) -> Steppe
 async def clear(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Delete what it replaces; then it is created."""
     try:
-        await tools.providers[hold.server_id].delete(hold.room, dispatch.replaces)
-    except NotFound:
-        pass
+        seen_at = await _delete(dispatch.replaces, hold, tools)
     except ProviderError as error:
         return later(dispatch, str(error), tools)
     now = tools.queue.now()
-    cleared = dispatch.to(
-        State.REQUESTED, dispatch.reason, now, step=Step.CREATE, due=now, event_at=now, failures=0
-    )
+    cleared = dispatch.to(State.REQUESTED, dispatch.reason, now, step=Step.CREATE, due=now)
+    cleared = replace(cleared, event_at=seen_at, wanted_at=now, failures=0)
     removed = _removed(dispatch.replaces, dispatch.replaced_identity, now)
-    return Stepped(replace(cleared, wanted_at=now), removed=removed)
+    return Stepped(cleared, removed=removed)
 
 
 async def check(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -135,6 +129,25 @@ async def check(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     if any(d.id == dispatch.dispatch_id for d in listed):
         return Stepped(replace(dispatch, step=Step.NOTHING))
     return _unlisted(dispatch, now, replace(dispatch, due=now + UNLISTED_SECONDS))
+
+
+async def _delete(dispatch_id: str, hold: Hold, tools: Tools) -> float:
+    """Delete a dispatch of LiveKit's.
+
+    Returns:
+        When the room was last seen to be in this session: before the call, or never, since one
+        that is not there may have gone with its room.
+
+    Raises:
+        ProviderError: it was not done.
+    """
+    began = tools.queue.now()
+    try:
+        await tools.providers[hold.server_id].delete(hold.room, dispatch_id)
+    except NotFound:
+        return 0.0
+    log.info("deleted", room=hold.room, livekit_dispatch=dispatch_id)
+    return began
 
 
 def _unlisted(dispatch: Dispatch, now: float, again: Dispatch) -> Stepped:

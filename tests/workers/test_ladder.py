@@ -133,3 +133,21 @@ def test_without_a_deadline_the_operator_is_told_why_nobody_comes(
     sandbox.join("support-1", "ana")
     eventually(lambda: "no_worker" in str([d["reason"] for d in house.dispatches()]), timeout=20)
     assert states(house) == [("greeter", "beta", "pending")]
+
+
+@pytest.mark.parametrize("name", ["late", "slow"])
+def test_nobody_is_sent_into_the_session_after_the_one_whose_agent_made_way(
+    house: House, sandbox: Sandbox, name: str
+) -> None:
+    """The room ends and opens anew while its dispatch is being deleted."""
+    house.rules.write_text(LADDER + "    when: {participant: {identity: ana}}\n")
+    house.start_worker()
+    sandbox.fault(name, "DeleteDispatch", times=1, seconds=4 if name == "slow" else 1)
+    sandbox.join("support-1", "ana")
+    eventually(lambda: sandbox.calls.of("DeleteDispatch"))
+    sandbox.delete_room("support-1")
+    sandbox.join("support-1", "ben")
+    eventually(lambda: states(house)[-1][2] in ("failed", "released"), timeout=15)
+    assert explicit(sandbox, "support-1") == []
+    assert agents(sandbox, "support-1") == []
+    assert len(sandbox.calls.of("CreateDispatch")) == 1
