@@ -143,19 +143,26 @@ class Dispatch:
         return min(times, default=None)
 
     def due_step(self, now: float) -> Step:
-        """What is to be done for it now."""
-        if self.step not in (Step.NOTHING, Step.OWE) and self.due <= now:
+        """What is to be done for it now. Whoever is to leave is not sent, nor the next rung."""
+        leaves = self.leave_at is not None and self.leave_at <= now
+        is_due = self.step not in (Step.NOTHING, Step.OWE) and self.due <= now
+        comes_first = self.step is not Step.WITHDRAW and not self._is_uncalled
+        if is_due and (comes_first or not leaves):
             return self.step
-        if self.leave_at is not None and self.leave_at <= now:
+        if leaves:
             return Step.LEAVE
         if self.join_by is not None and self.join_by <= now:
             return Step.JOIN
         return Step.NOTHING
 
     @property
+    def _is_uncalled(self) -> bool:
+        """Whether it is still to be created, and no call of which nobody knows is on its way."""
+        return self.step is Step.CREATE and self.called_at is None
+
+    @property
     def _was_called(self) -> bool:
-        called = self.called_at is not None or self.step is not Step.CREATE
-        return called or self.failures > 0 or self.accepted_at is not None
+        return not self._is_uncalled or self.failures > 0 or self.accepted_at is not None
 
     @property
     def own_attributes(self) -> dict[str, str]:
@@ -195,16 +202,8 @@ class Dispatch:
 
     def joined(self, identity: str, sid: str, at: float) -> Dispatch:
         """Its agent is in the room."""
-        return self.to(
-            State.ACTIVE,
-            None,
-            at,
-            agent_identity=identity,
-            agent_sid=sid,
-            joined_at=at,
-            join_by=None,
-            unlisted=0,
-        )
+        known = replace(self, agent_identity=identity, agent_sid=sid, joined_at=at)
+        return known.to(State.ACTIVE, None, at, join_by=None, unlisted=0)
 
     def reconnecting(self, reason: str, now: float) -> Dispatch:
         """Its agent's connection was ended for another one, which is heard of in a moment."""
@@ -213,21 +212,16 @@ class Dispatch:
 
     def found(self, sid: str, now: float) -> Dispatch:
         """Its agent is there, by a connection of this sid."""
+        if self.withdrawn is not None:  # and is to go all the same
+            return replace(self, agent_sid=sid)
         step = Step.LOOK_AGAIN if self.doubtful else Step.NOTHING
         return self.told(None, now, agent_sid=sid, step=step)
 
     def withdrawing(self, state: State, reason: str, now: float) -> Dispatch:
         """It must be deleted; then it is in that state."""
-        return self.told(
-            reason,
-            now,
-            withdrawn=state,
-            step=Step.WITHDRAW,
-            due=now,
-            failures=0,
-            join_by=None,
-            leave_at=None,
-        )
+        leave_at = None if state is State.RELEASED else self.leave_at
+        marked = replace(self, withdrawn=state, step=Step.WITHDRAW, due=now, failures=0)
+        return marked.told(reason, now, join_by=None, leave_at=leave_at)
 
     def ended(self, state: State, reason: str, now: float) -> Dispatch:
         """It is over. A second look that is owed stays owed: a double would outlive it."""

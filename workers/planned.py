@@ -131,6 +131,7 @@ def renewed(before: Dispatch, now: float, *, seen_at: float) -> Dispatch:
         now,
         State.REQUESTED,
         attempt=before.attempt + 1,
+        leave_at=None,
         step=Step.CREATE,
         due=now,
         wanted_at=now,
@@ -150,7 +151,10 @@ def rung_to_json(rung: Rung) -> dict[str, Any]:
 
 
 def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Dispatch:  # noqa: ANN401
-    """A new dispatch of the same claim, as it is before anything is done for it."""
+    """A new dispatch of the same claim, as it is before anything is done for it.
+
+    Where the one before was to leave at some time, so is this.
+    """
     attempt, rung = changes.get("attempt", before.attempt), changes.get("rung", before.rung)
     fresh: Mapping[str, Any] = {
         "id": _id(before.id, str(attempt), str(rung)),
@@ -169,7 +173,6 @@ def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Di
         "unlisted": 0,
         "doubtful": False,
         "join_by": None,
-        "leave_at": None,
         "withdrawn": None,
         "job_identity": "",
         "replaces": "",

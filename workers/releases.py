@@ -60,7 +60,7 @@ def after(
             dispatch = replace(dispatch, step=Step.WAIT, due=now)  # noqa: PLW2901 - as it is now
             changed.append(dispatch)
         release = _release(dispatch, conditions)
-        if release is None or dispatch.withdrawn is not None:
+        if release is None or dispatch.withdrawn is State.RELEASED:
             continue
         already = dispatch.leave_at is not None
         if release.holds(_origin(dispatch), event, session, already=already) == already:
@@ -83,26 +83,30 @@ async def recalled(hold: Hold, tools: Tools) -> Mapping[str, Release]:
 
 async def leave(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """The time of an agent that was not needed any more is over: look, then have it deleted."""
-    now = tools.queue.now()
-    if dispatch.state is State.SCHEDULED:
-        return Stepped(dispatch.ended(State.RELEASED, _why(dispatch), now))
-    if dispatch.state is State.REQUESTED:
-        if dispatch.step is Step.CREATE and not dispatch.doubtful:
-            return Stepped(dispatch.ended(State.RELEASED, _why(dispatch), now))
-        return Stepped(replace(dispatch, leave_at=now + SETTLING_SECONDS))
+    now, is_asked_for = tools.queue.now(), dispatch.state is State.REQUESTED
+    if is_asked_for and dispatch.step is not Step.CREATE:  # nobody knows whether it is there
+        settled_at = max(dispatch.due, now + SETTLING_SECONDS)
+        return Stepped(replace(dispatch, leave_at=settled_at))
     try:
         still = await _holds(dispatch, hold, tools)
     except ProviderError as error:
+        if is_asked_for:  # it is not there: nothing is to be done but not to ask for it again
+            return Stepped(dispatch.ended(State.RELEASED, _why(dispatch), now), look=True)
         log.warning("release_put_off", room=hold.room, error=str(error))
         return later(dispatch, str(error), tools)
     now = tools.queue.now()
     if not still:  # somebody is there whose coming nobody has told of
         return Stepped(replace(dispatch, leave_at=None, failures=0), look=True)
+    if dispatch.state in (State.REQUESTED, State.SCHEDULED):
+        return Stepped(dispatch.ended(State.RELEASED, _why(dispatch), now))
     return Stepped(dispatch.withdrawing(State.RELEASED, _why(dispatch), now))
 
 
-async def released(dispatch: Dispatch, hold: Hold, tools: Tools, now: float) -> Dispatch | None:
-    """What takes the place of a released dispatch: somebody may have come while it was deleted."""
+async def released(dispatch: Dispatch, hold: Hold, tools: Tools, seen_at: float) -> Dispatch | None:
+    """What takes the place of a released dispatch: somebody may have come while it was deleted.
+
+    `seen_at` is when its room was last seen to be there.
+    """
     session = hold.record.session
     release = _release(dispatch, await recalled(hold, tools))
     if session is None or session.ended or release is None:
@@ -110,7 +114,7 @@ async def released(dispatch: Dispatch, hold: Hold, tools: Tools, now: float) -> 
     origin = _origin(dispatch)
     if release.holds(origin, origin, session, already=True):
         return None
-    return renewed(dispatch, now, seen_at=now)
+    return renewed(dispatch, tools.queue.now(), seen_at=seen_at)
 
 
 async def _holds(dispatch: Dispatch, hold: Hold, tools: Tools) -> bool:
