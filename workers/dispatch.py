@@ -256,7 +256,7 @@ class Dispatch:
 
     def to_json(self) -> dict[str, Any]:
         """As the API, the command line and history show it."""
-        shown = {name: getattr(self, name) for name in _SHOWN}
+        shown = {name: getattr(self, name) for name in SHOWN}
         return {
             **shown,
             "attributes": dict(self.attributes),
@@ -283,7 +283,8 @@ class Dispatch:
 
 
 _KEPT: Final = {each.name: each.metadata for each in fields(Dispatch)}
-_SHOWN: Final = tuple(name for name, inner in _KEPT.items() if not inner)
+SHOWN: Final = tuple(name for name, inner in _KEPT.items() if not inner)
+"""Names of what `to_json` gives."""
 _DEFAULTS: Final[Mapping[str, Any]] = {
     f.name: f.default
     for f in fields(Dispatch)

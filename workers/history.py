@@ -25,9 +25,15 @@ log = structlog.get_logger(__name__)
 
 def dispatch_document(dispatch: Dispatch, lives: int) -> Document:
     """A dispatch as it stands now; it replaces the one kept before."""
+    more = {
+        "timeline": timeline(dispatch),
+        "latency": latency(dispatch),
+        "rung": dispatch.rung,
+        "follows": dispatch.follows or None,
+    }
     return Document(
         key=keys.DISPATCH + dispatch.id,
-        value={**dispatch.to_json(), "timeline": timeline(dispatch), "latency": latency(dispatch)},
+        value={**dispatch.to_json(), **more},
         lives=lives,
         index=keys.DISPATCHES,
         at=dispatch.created_at,
@@ -45,12 +51,13 @@ def timeline(dispatch: Dispatch) -> list[dict[str, str | None]]:
 def latency(dispatch: Dispatch) -> dict[str, int | None]:
     """What each part of a dispatch took, in ms; None where it has not come to that.
 
-    From the webhook's arrival to the decision, from then (or from the end of its `after`) to
-    LiveKit's acceptance, and from that to the agent's join.
+    From the webhook's arrival to the decision (of the first of those that took over from another),
+    from then (or from the end of its `after`) to LiveKit's acceptance, and from that to the agent's
+    join.
     """
     began = max(dispatch.created_at, min(dispatch.wanted_at, dispatch.accepted_at or 0.0))
     return {
-        "decided_ms": _ms(dispatch.received_at, dispatch.created_at),
+        "decided_ms": None if dispatch.follows else _ms(dispatch.received_at, dispatch.created_at),
         "accepted_ms": _ms(began, dispatch.accepted_at),
         "joined_ms": _ms(dispatch.accepted_at, dispatch.joined_at),
     }

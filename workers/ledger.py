@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from workers import keys
+from workers.dispatch import SHOWN
+from workers.planned import follower_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     import redis
 
 _PAGE: Final = 200
+_LONGEST: Final = 100
+"""Dispatches that are followed in one direction."""
 
 
 class Ledger:
@@ -32,18 +36,55 @@ class Ledger:
         wanted = {name: value for name, value in equal.items() if value is not None}
         found: list[dict[str, Any]] = []
         for dispatch in self._newest(keys.DISPATCHES, keys.DISPATCH):
-            dispatch.pop("timeline", None)
-            dispatch.pop("latency", None)
             if all(dispatch.get(name) == value for name, value in wanted.items()):
-                found.append(dispatch)
+                found.append({name: dispatch[name] for name in dispatch if name in SHOWN})
                 if len(found) == limit:
                     break
         return found
 
     def dispatch(self, dispatch_id: str) -> dict[str, Any] | None:
-        """One dispatch by our id, with its `timeline` and `latency` (workers/history.py)."""
+        """One dispatch by our id, with more than `dispatches` gives (workers/history.py).
+
+        `timeline` and `latency`; `rung`, which agent of its ladder it asked for; `follows` and
+        `followed_by`, the ids of those it took over from and that took over from it, or None.
+        """
         text = self._redis.get(keys.DISPATCH + dispatch_id)
-        return json.loads(text) if text else None
+        if not text:
+            return None
+        found: dict[str, Any] = json.loads(text)
+        candidates = follower_ids(dispatch_id, found.get("attempt", 1), found.get("rung", 0))
+        kept = self._redis.mget([keys.DISPATCH + each for each in candidates])
+        followers = [i for i, text in zip(candidates, kept, strict=True) if text is not None]
+        found["followed_by"] = followers[0] if followers else None
+        return found
+
+    def line_of(self, dispatch: dict[str, Any]) -> list[dict[str, Any]]:
+        """All that `dispatch` gives of the dispatches of one claim that took over from another.
+
+        Oldest first, the given one among them; the claim may have been free in between.
+        """
+        before: list[dict[str, Any]] = []
+        after: list[dict[str, Any]] = []
+        earlier, later = dispatch.get("follows"), dispatch.get("followed_by")
+        while earlier and len(before) < _LONGEST and (found := self.dispatch(earlier)):
+            before.append(found)
+            earlier = found.get("follows")
+        while later and len(after) < _LONGEST and (found := self.dispatch(later)):
+            after.append(found)
+            later = found.get("followed_by")
+        return [*before[::-1], dispatch, *after]
+
+    def ids(self, beginning: str, *, most: int = 10) -> list[str]:
+        """Ids of dispatches that begin so, `most` at most; in no order."""
+        if not beginning.isalnum():
+            return []
+        found: list[str] = []
+        for member, _ in self._redis.zscan_iter(keys.DISPATCHES, match=f"{beginning}*", count=1000):
+            if member.decode() not in found:
+                found.append(member.decode())
+            if len(found) == most:
+                break
+        return found
 
     def events(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """The newest events that some rule was about, with their decisions."""

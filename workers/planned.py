@@ -139,6 +139,16 @@ def renewed(before: Dispatch, now: float, *, seen_at: float) -> Dispatch:
     )
 
 
+def follower_ids(dispatch_id: str, attempt: int, rung: int) -> tuple[str, str]:
+    """Ids of the two dispatches of which one may take over from this one.
+
+    The next rung of its ladder, and its next attempt.
+    """
+    return _id(dispatch_id, str(attempt), str(rung + 1)), _id(
+        dispatch_id, str(attempt + 1), str(rung)
+    )
+
+
 def share_of(rule: str, per: str) -> str:
     """The name under which the live dispatches of a rule are counted, by its `limit.per`."""
     return f"{rule}:{per}"

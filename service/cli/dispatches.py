@@ -15,10 +15,15 @@ from workers.dispatch import State
 from workers.ledger import Ledger
 from workers.settings import load_settings
 
-_COLUMNS = ("CREATED", "ROOM", "RULE", "AGENT", "DEPLOYMENT", "STATE", "REASON")
+_COLUMNS = ("ID", "CREATED", "ROOM", "RULE", "AGENT", "DEPLOYMENT", "STATE", "REASON")
 
 
-@click.group(cls=Commands, commands_at={"list": "service.cli.dispatches:listed"}, default="list")
+_AT = {"list": "service.cli.dispatches:listed", "show": "service.cli.one_dispatch:show"}
+SHORT_ID = 9
+"""Characters of an id that a list shows: `show` takes the beginning of one."""
+
+
+@click.group(cls=Commands, commands_at=_AT, default="list")
 def dispatches() -> None:
     """Show what was dispatched; alone, it is `dispatches list`."""
 
@@ -52,7 +57,7 @@ def listed(*, since: str | None, limit: int, as_json: bool, **equal: str | None)
 def _row(dispatch: dict[str, Any]) -> list[str]:
     names = ("room", "rule", "agent", "deployment", "state", "reason")
     created = str(dispatch["created_at"]).partition(".")[0] + "Z"
-    return [created, *(printable(dispatch.get(name)) for name in names)]
+    return [dispatch["id"][:SHORT_ID], created, *(printable(dispatch.get(name)) for name in names)]
 
 
 def _since(text: str | None) -> str:

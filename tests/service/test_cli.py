@@ -12,10 +12,10 @@ COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatc
             "resume"]  # fmt: skip
 WITH_EXAMPLES = [
     ["demo"], ["up"], ["serve"], ["worker"], ["rules", "check"], ["rules", "explain"], ["send"],
-    ["replay"], ["dispatches", "list"], ["pause"], ["resume"],
+    ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["pause"], ["resume"],
 ]  # fmt: skip
 WITH_JSON = [["demo"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
-             ["dispatches", "list"], ["pause"], ["resume"]]  # fmt: skip
+             ["dispatches", "list"], ["dispatches", "show"], ["pause"], ["resume"]]  # fmt: skip
 
 
 def test_help_lists_the_commands_in_the_order_one_meets_them():
