@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,8 +118,9 @@ def test_every_default_is_the_one_in_force() -> None:
 
 
 def _shown(default: object) -> str:
-    days = getattr(default, "days", None)
-    return "none" if not default else str(default) if days is None else f"{days}d"
+    if isinstance(default, timedelta):
+        return f"{default.days}d" if default.days else f"{default.seconds}s"
+    return str(default) if default else "none"
 
 
 def test_the_commands_table_is_that_of_the_help() -> None:
