@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from workers.dispatch import Dispatch, Move, State, Step
+from workers.reasons import Why
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +114,7 @@ def replacement(before: Dispatch, because: str, now: float, due: float) -> Dispa
         before,
         now,
         State.SCHEDULED,
-        reason=f"restart: {because}",
+        reason=f"{Why.RESTART}: {because}",
         attempt=before.attempt + 1,
         replaces=before.dispatch_id or "",
         replaced_identity=before.agent_identity or "",

@@ -10,18 +10,21 @@ A dispatch's `reason` begins with a word that stays the same; words for people m
 |                       | superseded          |                                                    |
 | `never_joined`        | pending, failed,    | a worker took the job and its agent did not come   |
 |                       | superseded          |                                                    |
-| `left_early`          | ended, failed       | its agent left within 10 s of joining, by itself   |
-| `restart`             | scheduled           | an agent failed, and another is to take its place  |
+| `left_early`          | ended               | its agent left within 10 s of joining, by itself   |
+| `restart`             | scheduled,          | an agent failed, and another is to take its place  |
+|                       | requested           |                                                    |
 | `restarts_used_up`    | failed              | agents of this claim failed too often              |
 | `held`                | released            | somebody has deleted it by hand                    |
-| `participant_left`,   | released            | what its rule's `release` says                     |
-| `last_human_left`,    |                     |                                                    |
+| `participant_left`,   | pending, active,    | what its rule's `release` says: it is being        |
+| `last_human_left`,    | released            | deleted, or it was                                 |
 | `track_unpublished`,  |                     |                                                    |
 | `presence`            |                     | (`presence` where `release` has conditions)        |
-| `participant_gone`,   | scheduled, released | it waited, and is not wanted any more              |
+| `participant_gone`,   | released            | it waited, and is not wanted any more              |
 | `condition`           |                     |                                                    |
-| `not_configured`      | failed, released    | its server is in no worker's settings              |
+| `not_configured`      | ended, failed,      | its server is in no worker's settings              |
+|                       | released            |                                                    |
 | `given_up`            | failed, superseded  | calls did not succeed for 5 minutes                |
+| `deployment_ignored`  | failed, superseded  | the server is too old for deployments              |
 
 An agent that leaves gives LiveKit's own word as the reason, such as `client_initiated` or
 `participant_removed`; a request LiveKit refuses for good gives its words.
@@ -49,6 +52,7 @@ class Why(StrEnum):
     PRESENCE = "presence"
     NOT_CONFIGURED = "not_configured"
     GIVEN_UP = "given_up"
+    DEPLOYMENT_IGNORED = "deployment_ignored"
 
 
 def no_agent(dispatch: Dispatch, listed: Listed) -> str:

@@ -176,8 +176,8 @@ def _echoed(
     now = tools.queue.now()
     if answer.deployment != dispatch.deployment:
         reason = (
-            f"this LiveKit server ignores deployments (asked for {dispatch.deployment!r}, got"
-            f" {answer.deployment!r}); it needs version 1.12 or later"
+            f"{Why.DEPLOYMENT_IGNORED}: this LiveKit server ignores deployments (asked for"
+            f" {dispatch.deployment!r}, got {answer.deployment!r}); it needs version 1.12 or later"
         )
         return gave_up(dispatch, reason, now)._replace(unwanted=(answer.id,))
     return Stepped(dispatch.accepted(answer.id, now, at))
