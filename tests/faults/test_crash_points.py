@@ -1,0 +1,103 @@
+"""A worker dies at every point of a ladder in turn: before and after each write and each call."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.waiting import eventually
+from tests.workers.conftest import explicit
+from workers import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from service.sandbox import Sandbox
+    from tests.workers.conftest import House
+
+    Start = Callable[[], subprocess.Popen[bytes]]
+
+RULES = """
+version: 1
+rules:
+  - id: greet
+    on: participant_joined
+    dispatch: {agent: greeter, deployment: nobody-serves-it}
+    join_within: 300ms
+    fallback: [{deployment: ""}]
+"""
+MOST_POINTS = 80
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(400)
+def test_a_worker_may_die_between_any_two_effects(
+    house: House, sandbox: Sandbox, worker: Start, tmp_path: Path
+) -> None:
+    house.rules.write_text(RULES)
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    dying = start(house, crashed)
+    walked = 0
+    try:
+        for number in range(MOST_POINTS):
+            room = f"crash-{number}"
+            sandbox.join(room, "ana")
+            eventually(lambda d=dying, r=room: d.poll() is not None or done(house, r), timeout=40)
+            if dying.poll() is None:
+                break  # its agent came before this point
+            dying = start(house, crashed)
+            walked += 1
+    finally:
+        dying.kill()
+        dying.wait()
+    worker()
+    rooms = [f"crash-{number}" for number in range(walked + 1)]
+    eventually(lambda: not_done(house, rooms) == {}, timeout=60, interval=0.2)
+    eventually(lambda: house.redis.exists(keys.DUE) == 0, timeout=60, interval=0.2)
+    told = Counter(path.read_text() for path in crashed.iterdir())
+    print(f"died at {walked} points: {dict(told)}")
+    assert walked > 20
+    assert {len(explicit(sandbox, room)) for room in rooms} == {1}
+    agents = Counter(
+        room
+        for room in rooms
+        for identity in sandbox.rooms.open[room].participants
+        if identity.startswith("agent-")
+    )
+    assert agents == dict.fromkeys(rooms, 1)
+
+
+def not_done(house: House, rooms: list[str]) -> dict[str, list[str]]:
+    """The rooms that have not gone through their ladder, and what became of them."""
+    found = {room: [d["state"] for d in house.dispatches(room=room)] for room in rooms}
+    left = {room: states for room, states in found.items() if states != ["superseded", "active"]}
+    assert left == {}
+    return left
+
+
+def done(house: House, room: str) -> bool:
+    """Whether a room has gone through its ladder."""
+    return [d["state"] for d in house.dispatches(room=room)] == ["superseded", "active"]
+
+
+def start(house: House, crashed: Path) -> subprocess.Popen[bytes]:
+    """Start a worker that will die."""
+    server = house.settings.servers[0]
+    environ = {
+        "PATH": os.environ["PATH"],
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+        "REDIS_URL": str(house.settings.redis_url),
+        "DISPATCHER_DATA": str(house.settings.data),
+        "DISPATCHER_RULES": str(house.rules),
+        "CRASHED": str(crashed),
+    }
+    return subprocess.Popen([sys.executable, "-m", "tests.faults.crashing_worker"], env=environ)
