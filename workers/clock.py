@@ -16,6 +16,10 @@ READING_SECONDS: Final = 10.0
 CLOCK_STEP_SECONDS: Final = 1.0
 """Readings differ by less than this for the time they took; by more, the clock was set."""
 
+MOST_AHEAD_SECONDS: Final = 300.0
+"""An event of the far future is somebody's mistake."""
+_FORGETTING: Final = 0.01
+
 
 class RedisClock:
     """Redis's clock between two readings of it. It never goes back, unless Redis's own did."""
@@ -55,3 +59,23 @@ def rfc3339(seconds: float | None) -> str | None:
         return None
     written = datetime.fromtimestamp(seconds, UTC)
     return written.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Ahead:
+    """How far a server's clock is ahead of Redis's, from when its events arrive.
+
+    No event arrives before it happens. One that seems to shows how far the clock is ahead at
+    least; without that, an event that is late would be taken for fresh.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """0 where it is not ahead."""
+
+    def heard(self, event_at: float, received_at: float) -> None:
+        """An event of that time has arrived at that time, Unix seconds."""
+        ahead = min(max(event_at - received_at, 0.0), MOST_AHEAD_SECONDS)
+        if ahead >= self.seconds:
+            self.seconds = ahead
+        else:  # it was late, or the clock has been set right: believe it by and by
+            self.seconds += (ahead - self.seconds) * _FORGETTING

@@ -105,7 +105,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     conditions = await releases.recalled(hold, tools)
     ours = hold.server_id in tools.restarts_ours
     seen = lifecycle.apply(hold.record, event, now, snapshot, ours=ours, conditions=conditions)
-    event_at = seen.event.at if _tells_session(hold, event) and not is_listed else 0.0
+    event_at = 0.0 if is_listed else _there_at(hold, tools, seen.event, received_at)
     present = frozenset(json.loads(body).get("listed", ())) if is_listed else frozenset[str]()
     called_by = hold.token if last and not late(event_at, now) else ""
     live: dict[str, int] = {}
@@ -218,6 +218,17 @@ async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:
             return await tools.providers[hold.server_id].snapshot(hold.room)
     except ProviderError as error:
         raise NotYet(str(error)) from error
+
+
+def _there_at(hold: Hold, tools: Tools, event: Event, received_at: float | None) -> float:
+    """When the room was there, by Redis's clock, as an event tells; 0 if it does not."""
+    if not _tells_session(hold, event):
+        return 0.0
+    gate = tools.gates.get(hold.server_id)
+    if gate is None or received_at is None:
+        return event.at
+    gate.ahead.heard(event.at, received_at)
+    return event.at - gate.ahead.seconds
 
 
 def _tells_session(hold: Hold, event: Event) -> bool:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from workers.clock import Ahead
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
@@ -36,6 +38,7 @@ class Gate:
     inside: int = 0
     unclear: int = 0
     """Unclear outcomes in a row."""
+    ahead: Ahead = field(default_factory=Ahead)
     monotonic: Callable[[], float] = time.monotonic
     rests_until: float = float("-inf")
     """Until when it has asked to be left alone, by `monotonic`."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from workers.clock import CLOCK_STEP_SECONDS, RedisClock
+import pytest
+
+from workers.clock import CLOCK_STEP_SECONDS, Ahead, RedisClock
 
 
 def test_readings_that_took_different_times_never_set_it_back() -> None:
@@ -21,3 +23,26 @@ def test_it_follows_a_clock_that_was_set_back() -> None:
     clock.now()
     clock.set(1000.0 - 10 * CLOCK_STEP_SECONDS, time.monotonic())
     assert clock.now() < 1000.0 - 5 * CLOCK_STEP_SECONDS
+
+
+def test_a_server_whose_clock_is_ahead_is_found_out_by_its_events() -> None:
+    ahead = Ahead()
+    ahead.heard(event_at=130.0, received_at=100.2)
+    assert ahead.seconds == pytest.approx(29.8)
+    ahead.heard(event_at=140.0, received_at=130.0)  # this one came 20 s late
+    assert ahead.seconds > 29
+    for _ in range(2000):  # the clock is set right
+        ahead.heard(event_at=200.0, received_at=200.1)
+    assert ahead.seconds < 0.1
+
+
+def test_a_server_whose_clock_is_behind_is_not_ahead() -> None:
+    ahead = Ahead()
+    ahead.heard(event_at=70.0, received_at=100.0)
+    assert ahead.seconds == 0.0
+
+
+def test_an_event_of_the_far_future_is_not_believed() -> None:
+    ahead = Ahead()
+    ahead.heard(event_at=1e12, received_at=100.0)
+    assert ahead.seconds == 300.0

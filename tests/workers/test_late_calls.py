@@ -76,6 +76,22 @@ def test_a_join_that_comes_after_its_room_has_closed_makes_no_room(
     assert "support-1" not in sandbox.rooms.open
 
 
+def test_a_server_whose_clock_is_ahead_opens_no_room_either(house: House, sandbox: Sandbox) -> None:
+    house.rules.write_text(GREET)
+    house.start_worker()
+    sandbox.fault("webhooks_lost")
+    sandbox.join("support-0", "eva")
+    offer(house, late(the_join(sandbox, "support-0", "eva"), -30))
+    eventually(lambda: house.dispatches(state="requested") or house.dispatches(state="pending"))
+    sandbox.join("support-1", "ana")
+    event = late(the_join(sandbox, "support-1", "ana"), 10 - 30)
+    sandbox.delete_room("support-1")
+    offer(house, event)
+    [dispatch] = eventually(lambda: house.dispatches(state="failed"))
+    assert dispatch["reason"] == "room_ended"
+    assert "support-1" not in sandbox.rooms.open
+
+
 def test_a_join_that_comes_in_a_new_session_of_its_room_dispatches_nothing(
     house: House, sandbox: Sandbox
 ) -> None:
