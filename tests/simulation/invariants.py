@@ -59,9 +59,14 @@ def _dispatches(world: World, room: Room) -> None:
 
 
 def _agents(world: World, room: Room, made: list[Made]) -> None:
-    """Ours are where they were sent; what others sent may come to the next session of its room."""
+    """Ours are where they were sent.
+
+    What others sent may come to the next session of its room, and so may one whose dispatch others
+    have deleted before its worker knew of it.
+    """
     for each in made:
-        if each.ours and each.identity in room.people and each.is_deleted:
+        ours = each.ours and not each.is_by_hand
+        if ours and each.identity in room.people and each.is_deleted:
             world.violated("an agent that was not sent here:", each.identity, "in", room.name)
 
 
@@ -96,9 +101,10 @@ def _nothing_is_lost(
         if any(is_live(each) and not each.is_deleted for each in sent):
             continue
         failed = sum(each.is_over for each in sent)
-        was_last = bool(sent) and sent[-1].whole.agent == promise.last
-        is_given_up = failed > MOST_RESTARTS or (was_last and sent[-1].is_deleted)
-        if is_given_up or (room.sid, *claim) in world.refused:
+        # Not only the newest: a worker that had lost the room may have made another one since.
+        is_at_its_end = any(m.is_deleted and m.whole.agent == promise.last for m in sent)
+        is_given_up = failed > MOST_RESTARTS or is_at_its_end
+        if is_given_up or (room.sid, *claim) in {*world.refused, *world.hands}:
             continue
         # What a listing tells sends no agent of a name that is there already.
         is_there = promise.agent in elsewhere and world.is_looked_at

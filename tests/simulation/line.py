@@ -59,8 +59,11 @@ class Line:
         joined = world.arrival.get(("participant_joined", sid))
         if left is not None and joined is not None and left < joined:
             world.violated("an agent for somebody who is known to have left:", sid)
+        claim = (session, order.attributes["rule"], order.metadata)
+        if world.hands.get(claim):
+            world.violated("sent again, though somebody has ended it by hand:", *claim)
         if world.odds(world.weather.refused):
-            world.refused.add((session, order.attributes["rule"], order.metadata))
+            world.refused.add(claim)
             raise Refused("the simulation says no")
         return await self._call(
             f"create {order.agent} {order.room} {session}", lambda: self._livekit.create(order)

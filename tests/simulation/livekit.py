@@ -62,6 +62,8 @@ class Made:
     """As listed: later than the job was taken."""
     is_launching: bool = False
     """Whether its job was taken, or may be, and is not listed yet."""
+    is_by_hand: bool = False
+    """Whether somebody has deleted it, or removed its agent."""
     is_over: bool = False
     """Whether its agent has come and gone, or its worker has died with it."""
 

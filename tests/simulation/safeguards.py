@@ -11,13 +11,15 @@ import rules.session
 from workers import calls, looking, settle
 from workers.dispatch import Step
 from workers.drift import Drift
+from workers.inbox import DueQueue
+from workers.record import Record
 from workers.settle import Stepped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from workers.dispatch import Dispatch
-    from workers.inbox import Hold
+    from workers.inbox import Document, Hold
     from workers.tools import Tools
 
 
@@ -28,7 +30,7 @@ class Without:
     scripts: Mapping[str, tuple[str, str]]
     """By name of the script, what its text has, and has not, of the safeguard."""
     replaced: tuple[tuple[Any, str, Any], ...] = ()
-    """A module, a name in it, and what takes its place."""
+    """A module or class, a name in it, and what takes its place."""
 
     def change(self, name: str, text: str) -> str:
         """The text of a script without the safeguard."""
@@ -54,6 +56,21 @@ async def _repeat_if_unclear(dispatch: Dispatch, hold: Hold, tools: Tools) -> St
     return Stepped(replace(stepped.dispatch, step=Step.CREATE, due=tools.queue.now()))
 
 
+async def _in_two(
+    queue: DueQueue,
+    hold: Hold,
+    record: Record | None,
+    documents: Sequence[Document] = (),
+    *,
+    taken: str = "",
+    put: Sequence[bytes] = (),
+) -> None:
+    if taken:
+        await _commit(queue, hold, None, taken=taken)
+    await _commit(queue, hold, record, documents, put=put)
+
+
+_commit: Final = DueQueue.commit
 _REPEATING: Final = {**calls._STEPS, Step.CREATE: _repeat_if_unclear}
 _FENCE: Final = "if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then"
 _SEEN: Final = "if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then"
@@ -61,9 +78,11 @@ _NEVER: Final = "if false then"
 
 SAFEGUARDS: Final[Mapping[str, Without]] = {
     "the fence": Without({"commit": (_FENCE, _NEVER), "release": (_FENCE, _NEVER)}),
+    "the one commit": Without({}, ((DueQueue, "commit", _in_two),)),
     "settling": Without({}, ((calls, "_STEPS", _REPEATING),)),
     "the look before late calls": Without({}, ((calls, "_must_look", lambda *_: []),)),
     "tombstones": Without({}, ((rules.session, "_gone", lambda *_: {}),)),
     "looks at rooms": Without({}, ((looking, "drift", lambda *_: Drift()),)),
+    "respect for hands": Without({}, ((Record, "with_held", lambda record, _: record),)),
     "dedupe": Without({"accept": (_SEEN, _NEVER)}),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.simulation import hands
 from tests.simulation.livekit import Person
 from workers.providers.base import Order
 
@@ -25,6 +26,7 @@ class Traffic:
     def __init__(self, world: World, livekit: LiveKit) -> None:
         self._world = world
         self._livekit = livekit
+        self._hands = world.chance.choice((0, 0, 4))
 
     def begin(self) -> float:
         """Plan all of it; returns when the last of it happens."""
@@ -40,7 +42,8 @@ class Traffic:
         if number == 0:
             return self._join
         (action,) = self._world.chance.choices(
-            (self._join, self._leave, self._close, self._send_elsewhere), (10, 5, 2, 2)
+            (self._join, self._leave, self._close, self._send_elsewhere, self._by_hand),
+            (10, 5, 2, 2, self._hands),
         )
         return action
 
@@ -64,3 +67,15 @@ class Traffic:
         """Somebody else has the same agent dispatched: that is none of our business."""
         if name in self._livekit.rooms:
             self._livekit.create(Order(name, "greeter", "", "", {"whose": "others"}, "on_failure"))
+
+    def _by_hand(self, name: str) -> None:
+        """Somebody deletes a dispatch of ours, or removes its agent: they will have a reason."""
+        room, chance = self._livekit.rooms.get(name), self._world.chance
+        ours = [made for made in room.dispatches.values() if made.ours] if room is not None else []
+        if room is None or not ours:
+            return
+        made = chance.choice(ours)
+        if chance.random() < 0.5:
+            hands.delete(self._world, self._livekit, made)
+        elif made.identity in room.people:
+            hands.remove(self._world, self._livekit, made)

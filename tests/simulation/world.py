@@ -39,6 +39,9 @@ class World:
     """By event name and participant sid, in what place that event was accepted."""
     refused: set[tuple[str, str, str]] = field(default_factory=set)
     """Session, rule and subject of the dispatches that LiveKit has refused."""
+    hands: dict[tuple[str, str, str], bool] = field(default_factory=dict)
+    """Session, rule and subject of what somebody has ended by hand, and whether nobody may be sent
+    again."""
     unheard: set[str] = field(default_factory=set)
     """Who has joined without a webhook that arrived, by identity."""
     is_looked_at: bool = False
