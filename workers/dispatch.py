@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from workers.clock import rfc3339
@@ -265,8 +266,8 @@ class Dispatch:
 
     def to_record(self) -> dict[str, Any]:
         """As its room's record keeps it, defaults left out; `from_record` reads it back."""
-        values = ((name, getattr(self, name)) for name in _KEPT)
-        return {name: v for name, v in values if v != _DEFAULTS.get(name, MISSING)}
+        values = zip(_KEPT, _kept_of(self), _LEFT_OUT, strict=True)
+        return {name: value for name, value, default in values if value != default}
 
     @classmethod
     def from_record(cls, given: Mapping[str, Any]) -> Dispatch:
@@ -285,8 +286,8 @@ class Dispatch:
 _KEPT: Final = {each.name: each.metadata for each in fields(Dispatch)}
 SHOWN: Final = tuple(name for name, inner in _KEPT.items() if not inner)
 """Names of what `to_json` gives."""
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    f.name: f.default
-    for f in fields(Dispatch)
-    if f.default is not MISSING and f.name not in ("state", "step")
-}
+_kept_of: Final = attrgetter(*_KEPT)
+_LEFT_OUT: Final = tuple(
+    MISSING if each.name in ("state", "step") else each.default for each in fields(Dispatch)
+)
+"""What is not kept of each."""
