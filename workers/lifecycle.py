@@ -189,11 +189,12 @@ def _came(room: _Room, event: Event, participant: Fields, now: float) -> None:
     ]
     room.move(again)
     name = agent_name(participant)
-    is_late = any(s.agent == name and s.until > event.at for s in record.stragglers)
+    joined_at = _joined_at(participant, event)  # a look may tell of it much later
+    is_late = any(s.agent == name and s.until > joined_at for s in record.stragglers)
     is_awaited = any(d.state in _AWAITED for d in record.dispatches.values())
     if not is_awaited and (again or not is_late):
         return
-    seen = SeenAgent(sid, identity, _joined_at(participant, event), name=name)
+    seen = SeenAgent(sid, identity, joined_at, name=name)
     if has_left:  # its leaving came first
         seen = replace(seen, left_at=event.at, left_because="unknown_reason")
     agents = {**record.agents, sid: seen}
