@@ -24,7 +24,7 @@ from workers.errors import ProviderError
 from workers.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import redis
 
@@ -97,6 +97,8 @@ class Reconciler:
         token: str,
         interval: float,
         restarted: asyncio.Event,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make it, on the loop it runs on.
 
@@ -106,12 +108,14 @@ class Reconciler:
             token: a name no other loop has.
             interval: seconds.
             restarted: set when Redis has started anew: it may have lost its last second.
+            monotonic: this process's clock that is never set, seconds.
         """
         self._tools = tools
         self._runner = runner
         self._token = token
         self._interval = interval
         self._restarted = restarted
+        self._monotonic = monotonic
         self._is_first = True
         self._failed_at = float("-inf")
 
@@ -132,7 +136,7 @@ class Reconciler:
         self._restarted.clear()
         self._is_first = False
         for server_id in self._tools.providers:
-            if time.monotonic() - self._failed_at < FAILED_SECONDS:
+            if self._monotonic() - self._failed_at < FAILED_SECONDS:
                 return
             age = await self._now() - await self._last(server_id)
             is_due = age >= self._interval * (0.9 + 0.2 * self._tools.chance())
@@ -152,19 +156,19 @@ class Reconciler:
         return bool(await self._runner.call(scripts.LEASE, [keys.RECONCILE], args))
 
     async def _server(self, server_id: str) -> None:
-        began, done = time.monotonic(), Pass()
+        began, done = self._monotonic(), Pass()
         at = await self._now()
         try:
             rooms = await self._tools.providers[server_id].rooms()
         except ProviderError as error:  # never read as if there were no rooms
             log.warning("reconcile_put_off", error=str(error))
-            self._failed_at = time.monotonic()
+            self._failed_at = self._monotonic()
             return
         done.calls, done.rooms = 1, len(rooms)
         for room in await self._live(server_id) - rooms.keys():
             await self._look(server_id, room, done)
         await self._compare(server_id, rooms, done)
-        took = time.monotonic() - began
+        took = self._monotonic() - began
         told: dict[str, float] = {"seconds": round(took, 3), **asdict(done)}
         key = keys.RECONCILED + server_id
         await self._runner.redis.hset(

@@ -12,6 +12,7 @@ from tests.simulation.agents import Agents, manners
 from tests.simulation.claimant import MOST_DEATHS, Claimant
 from tests.simulation.livekit import LiveKit
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.reconciling import reconcile
 from tests.simulation.rulebook import rulebook
 from tests.simulation.traffic import ROOMS, Traffic
 from tests.simulation.weather import weather
@@ -87,14 +88,29 @@ class Simulation:
         world.later(world.chance.uniform(0.1, 20.0), self._start)
 
     def _reconcile(self, calm: float) -> None:
-        """Have rooms looked at, once or twice while faults last and when they are over."""
+        """Have rooms looked at, once or twice while faults last and when they are over: by
+        passes over all of them, or because an operator asks for it.
+        """
         self.world.is_looked_at = True
+        is_by_hand = self.world.chance.random() < 0.3
         early = (
             self.world.chance.uniform(0.0, calm) for _ in range(self.world.chance.randint(0, 2))
         )
         for at in (*early, calm + 5.0, calm + 40.0):
-            for name in ROOMS:
-                self.world.later(at, self._webhooks.look, name)
+            if is_by_hand:
+                for name in ROOMS:
+                    self.world.later(at, self._webhooks.look, name)
+            else:
+                self.world.later(at, self._pass)
+
+    def _pass(self) -> None:
+        """Have whoever is awake compare all rooms."""
+        awake = [claimant for claimant in self._claimants if claimant.awake]
+        if not awake:
+            self.world.later(5.0, self._pass)
+            return
+        who = self.world.chance.choice(awake)
+        self.world.loop.create_task(reconcile(who, self._webhooks.look))
 
     def _clear_up(self) -> None:
         self.world.note("the weather clears up")
