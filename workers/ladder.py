@@ -16,7 +16,7 @@ from rules.session import agent_name
 from workers.dispatch import Dispatch, State, Step
 from workers.errors import NotFound, ProviderError
 from workers.planned import next_rung
-from workers.providers.base import LOOKUP_SECONDS
+from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
 from workers.reasons import Why, all_tried, attempt_told, no_agent
 from workers.releases import released
 from workers.removal import JOB_SECONDS, LEAVING_SECONDS, Unwanted
@@ -76,6 +76,7 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
 async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Delete it, and once it is gone have what follows take over."""
     try:
+        dispatch = await _with_identity(dispatch, hold, tools)
         seen_at = await _delete(dispatch.dispatch_id or "", hold, tools)
     except ProviderError as error:
         log.warning("withdrawal_put_off", room=hold.room, error=str(error))
@@ -175,6 +176,20 @@ def _may_be_its_own(
     ]
     until = max(since, default=now) + JOB_SECONDS
     return until if since and until > now else None
+
+
+async def _with_identity(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispatch:
+    """With what its agent is called, if a job tells: once it is deleted, nothing tells any more.
+
+    Raises:
+        ProviderError: it could not be looked up.
+    """
+    if dispatch.state is not State.PENDING or dispatch.job_identity:
+        return dispatch
+    listed = await tools.providers[hold.server_id].dispatches(hold.room)
+    await tools.queue.keep(hold, CALL_SECONDS + 1)
+    jobs = next((d.jobs for d in listed if d.id == dispatch.dispatch_id), ())
+    return replace(dispatch, job_identity=jobs[-1].identity) if jobs else dispatch
 
 
 def _identity(dispatch: Dispatch) -> str:
