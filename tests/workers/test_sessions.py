@@ -251,6 +251,20 @@ def test_somebody_told_by_identity_alone_may_come_again() -> None:
     assert record.session.humans == ("ana",)
 
 
+def test_who_was_on_the_way_is_known_however_late_a_look_tells_of_it() -> None:
+    record = dispatched(after(joined("ana", "PA_1")), state=State.PENDING, dispatch_id="AD_1")
+    record = after(
+        event("room_finished"), event("room_started", "RM_2", created=1000), record=record
+    )
+    agent = {
+        "sid": "PA_9", "identity": "agent-9", "kind": "AGENT", "joinedAtMs": "1010000",
+        "attributes": {"lk.agent_name": "greeter"},
+    }  # fmt: skip
+    body = event("participant_joined", "RM_2", created=1000, participant=agent)
+    record = after(replace(body, at=1200.0), record=record)
+    assert record.awaits_agents
+
+
 def test_a_record_keeps_who_was_on_the_way_when_its_session_ended() -> None:
     record = dispatched(after(joined("ana", "PA_1")), state=State.PENDING, dispatch_id="AD_1")
     record = after(
