@@ -257,11 +257,11 @@ def test_who_was_on_the_way_is_known_however_late_a_look_tells_of_it() -> None:
         event("room_finished"), event("room_started", "RM_2", created=1000), record=record
     )
     agent = {
-        "sid": "PA_9", "identity": "agent-9", "kind": "AGENT", "joinedAtMs": "1010000",
+        "sid": "PA_9", "identity": "agent-9", "kind": "AGENT", "joinedAtMs": "1000010000",
         "attributes": {"lk.agent_name": "greeter"},
     }  # fmt: skip
     body = event("participant_joined", "RM_2", created=1000, participant=agent)
-    record = after(replace(body, at=1200.0), record=record)
+    record = after(replace(body, at=NOW + 200), record=record)
     assert record.awaits_agents
 
 
