@@ -1,8 +1,8 @@
 """`dispatcher worker` that kills itself between two effects.
 
-For a room named `crash-<n>` it dies at the n-th point of the work on it, once: each write to Redis
-and each call to LiveKit has a point before it and one after it. `CRASHED` names the folder in which
-it remembers where it has died.
+For a room named `crash-<n>` it dies at the n-th point of the work on it, once: there is one before
+each write to Redis and each call to LiveKit, and so one after each. `CRASHED` names the folder in
+which it remembers where it has died.
 """
 
 from __future__ import annotations
@@ -39,15 +39,12 @@ def point(room: str, what: str) -> None:
 
 
 def between(room_of: Callable[..., str], name: str, effect: Effect) -> Effect:
-    """An effect with a point before it and one after it."""
+    """An effect with a point before it."""
 
     @functools.wraps(effect)
     async def walked(*args: Any, **more: Any) -> Any:
-        room = room_of(*args)
-        point(room, f"before {name}")
-        done = await effect(*args, **more)
-        point(room, f"after {name}")
-        return done
+        point(room_of(*args), name)
+        return await effect(*args, **more)
 
     return walked
 

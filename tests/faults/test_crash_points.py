@@ -1,4 +1,4 @@
-"""A worker dies at every point of a ladder in turn: before and after each write and each call."""
+"""A worker dies at every point of a ladder in turn: between any two writes or calls."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_worker_may_die_between_any_two_effects(
     eventually(lambda: not_done(house, rooms) == {}, timeout=60, interval=0.2)
     eventually(lambda: house.redis.exists(keys.DUE) == 0, timeout=60, interval=0.2)
     told = Counter(path.read_text() for path in crashed.iterdir())
-    print(f"died at {walked} points: {dict(told)}")
-    assert walked > 20
+    print(f"died at {walked} points, before: {dict(told)}")
+    assert walked > 12
     assert {len(explicit(sandbox, room)) for room in rooms} == {1}
     agents = Counter(
         room

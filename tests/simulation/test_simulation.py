@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 IN_CI: Final = bool(os.environ.get("CI"))
 SEEDS: Final = 1_000_000 if IN_CI else 1_500
 """Played at the most."""
-SECONDS: Final = 150.0 if IN_CI else 30.0
+SECONDS: Final = 90.0 if IN_CI else 30.0
 """Played for at the most, by each process."""
 PROCESSES: Final = (os.cpu_count() or 1) if IN_CI else 1
 MISSED_AFTER: Final = 3_000
