@@ -23,7 +23,6 @@ from rules.event import PARTIAL
 from rules.known import Known
 from workers import history, lifecycle, releases
 from workers.calls import CALLS_EACH, late
-from workers.dispatch import Dispatch, State
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
 from workers.entries import LOOK, event_of, split_entry
@@ -31,11 +30,13 @@ from workers.errors import NotYet, OverLimit, ProviderError
 from workers.looking import look
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
+from workers.writing import has_moved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rules.event import Event
+    from workers.dispatch import Dispatch
     from workers.inbox import Document, Hold
     from workers.lifecycle import Observed
     from workers.providers.base import Snapshot
@@ -189,10 +190,11 @@ async def _decided(
     record = seen.record.with_dispatches(wanted)
     # Most events of a large room change nothing of it: its record is not written for them.
     kept = None if record is hold.record else record
+    before = hold.record.dispatches
     await tools.queue.commit(hold, kept, documents, taken=event_id)
     history.tell_errors(seen.event, decisions)
     for dispatch in changed:
-        if dispatch.state is not State.REQUESTED:
+        if has_moved(before.get(dispatch.id), dispatch):
             history.tell(dispatch)
 
 

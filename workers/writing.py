@@ -52,9 +52,10 @@ async def write_record(
     documents = [dispatch_document(d, tools.retention) for d in changed]
     await tools.queue.commit(hold, record, documents)
     for dispatch in changed:
-        if _moved(before.get(dispatch.id), dispatch):
+        if has_moved(before.get(dispatch.id), dispatch):
             tell(dispatch)
 
 
-def _moved(before: Dispatch | None, after: Dispatch) -> bool:
+def has_moved(before: Dispatch | None, after: Dispatch) -> bool:
+    """Whether a dispatch has come to another state or heard another reason."""
     return before is None or before.moves != after.moves

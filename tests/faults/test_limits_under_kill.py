@@ -56,7 +56,7 @@ def test_no_place_is_taken_twice_or_lost_though_workers_are_killed(
             working.pop(0).kill()
             working.append(worker())
         traffic.join()
-        eventually(lambda: _all_decided(house, ROOMS), timeout=2 * LEASE_SECONDS + 20)
+        eventually(lambda: _all_decided(house, ROOMS), timeout=2 * LEASE_SECONDS + 60)
         # Whoever has gone was perhaps heard of last: these find the places that are left.
         for n in range(PLACES):
             sandbox.join(f"late-{n}", f"caller-{n}")

@@ -12,6 +12,7 @@ from tests.service.served import Served
 from tests.service.signed import joined
 from workers import keys
 from workers.connection import connect
+from workers.entries import split_entry
 from workers.settings import load_settings
 
 EVENT = {"event": "participant_joined", "room": {"sid": "RM_1", "name": "support-1"},
@@ -41,7 +42,7 @@ def _client(served):
 def _inbox(served):
     with _client(served) as redis:
         [inbox] = redis.keys(keys.INBOX + "*")
-        return [json.loads(e.partition(b"\n")[2]) for e in redis.lrange(inbox, 0, -1)]
+        return [json.loads(split_entry(e).body) for e in redis.lrange(inbox, 0, -1)]
 
 
 def test_an_event_is_signed_and_accepted_with_a_new_id_and_the_time_of_now(run, served):

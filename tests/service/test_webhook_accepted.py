@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from service.web import create_app
 from tests.service.signed import headers, joined, token, written
 from workers import keys
+from workers.entries import split_entry
 from workers.settings import load_settings
 
 
@@ -15,9 +17,10 @@ def test_an_accepted_event_is_in_redis_when_the_answer_comes(post, redis, settin
     assert (answer.status_code, answer.json) == (200, {"status": "accepted"})
     room = keys.room_key(settings.servers[0].id, "support-1")
     [entry] = redis.lrange(keys.INBOX + room, 0, -1)
-    event_id, _, event = entry.decode().partition("\n")
-    assert event_id == "EV_1"
-    assert json.loads(event)["participant"]["identity"] == "ana"
+    stored = split_entry(entry)
+    assert stored.id == "EV_1"
+    assert json.loads(stored.body)["participant"]["identity"] == "ana"
+    assert stored.received_at == pytest.approx(time.time(), abs=30)
 
 
 def test_the_signature_holds_for_bytes_no_serialiser_would_write_again(post):
