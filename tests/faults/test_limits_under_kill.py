@@ -31,11 +31,11 @@ rules:
     on: participant_joined
     group: g
     limit: {{active: {PLACES}}}
-    dispatch: {{agent: greeter}}
+    dispatch: {{agent: greeter, restart_policy: never}}
   - id: rest
     on: participant_joined
     group: g
-    dispatch: {{agent: greeter, deployment: staging}}
+    dispatch: {{agent: greeter, deployment: staging, restart_policy: never}}
 """
 
 
