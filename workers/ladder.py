@@ -15,12 +15,11 @@ import structlog
 from rules.session import agent_name
 from workers.dispatch import Dispatch, State, Step
 from workers.errors import NotFound, ProviderError
-from workers.planned import next_rung
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
-from workers.reasons import Why, all_tried, attempt_told, no_agent
+from workers.reasons import Why, no_agent
 from workers.releases import released
 from workers.removal import JOB_SECONDS, LEAVING_SECONDS, Unwanted
-from workers.settle import Stepped, later
+from workers.settle import Stepped, gave_up, later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,13 +85,10 @@ async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     coming = not removed and dispatch.state is State.PENDING
     if dispatch.withdrawn is State.RELEASED:
         follower = await released(dispatch, hold, tools, seen_at)
-        over = dispatch.ended(State.RELEASED, why, now)
+        over = Stepped(dispatch.ended(State.RELEASED, why, now), follower=follower)
     else:
-        told = attempt_told(dispatch, why)
-        follower = next_rung(dispatch, told, now, seen_at=seen_at)
-        state = State.FAILED if follower is None else State.SUPERSEDED
-        over = dispatch.ended(state, all_tried(dispatch, why) if follower is None else why, now)
-    return Stepped(over, follower=follower, removed=removed, coming=coming)
+        over = gave_up(dispatch, why, now, seen_at=seen_at)
+    return over._replace(removed=removed, coming=coming)
 
 
 async def replace_failed(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:

@@ -258,9 +258,12 @@ def put_off(dispatch: Dispatch, reason: str, tools: Tools) -> Dispatch:
     return put.told(reason, now) if dispatch.state is State.REQUESTED else put
 
 
-def gave_up(dispatch: Dispatch, why: str, now: float) -> Stepped:
-    """LiveKit will not have it: the next rung of its ladder, or the end."""
-    follower = next_rung(dispatch, attempt_told(dispatch, why), now, seen_at=0.0)
+def gave_up(dispatch: Dispatch, why: str, now: float, *, seen_at: float = 0.0) -> Stepped:
+    """No agent comes of it: the next rung of its ladder, or the end.
+
+    `seen_at` is when its room was last seen to be there; 0 has the next rung look first.
+    """
+    follower = next_rung(dispatch, attempt_told(dispatch, why), now, seen_at=seen_at)
     if follower is None:
         return Stepped(dispatch.ended(State.FAILED, all_tried(dispatch, why), now))
     return Stepped(dispatch.ended(State.SUPERSEDED, why, now), follower=follower)
