@@ -106,6 +106,12 @@ class Claim:
         return scope_of(self.key)
 
 
+def read_claim(key: str) -> Claim:
+    """The claim of a key that `Claim.key` gave."""
+    owner, position, once, subject = key.split("\x1f", 3)
+    return Claim(owner, position, Once(once), subject)
+
+
 def scope_of(key: str) -> tuple[str, str]:
     """The owner and the subject that a claim's key tells."""
     owner, _, rest = key.partition("\x1f")

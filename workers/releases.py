@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from rules.decision import read_claim
 from rules.event import Event
 from rules.release import Leaving, Release
 from rules.session import Session
@@ -148,7 +149,7 @@ def _release(dispatch: Dispatch, conditions: Mapping[str, Release]) -> Release |
 async def _recalled(dispatch: Dispatch, tools: Tools) -> Release | None:
     ruleset = await tools.rules.recall(dispatch.rules_hash, tools.queue.redis)
     rule = ruleset.rule(dispatch.rule) if ruleset is not None else None
-    position = dispatch.claim.split("\x1f")[1]
+    position = read_claim(dispatch.claim).position
     for ladder in rule.dispatches if rule is not None else ():
         if ladder.position == position:
             return ladder.release

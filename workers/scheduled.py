@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from rules.decision import Once, Reason, Refusal
+from rules.decision import Once, Reason, Refusal, read_claim
 from rules.delay import refusal_when_due, session_over
 from rules.event import read_event
 from workers.dispatch import State, Step
@@ -53,8 +53,8 @@ def _to_replace(dispatch: Dispatch, session: Session | None, now: float) -> Disp
     """Its agent has failed. It is sent anew where somebody is there to talk to."""
     if session is None or session.ended or session.sid != dispatch.room_sid:
         return dispatch.ended(State.RELEASED, Reason.ROOM_ENDED, now)
-    once = dispatch.claim.split("\x1f")[2]
-    if once != Once.ROOM and dispatch.participant and not session.present(dispatch.participant):
+    once = read_claim(dispatch.claim).once
+    if once is not Once.ROOM and dispatch.participant and not session.present(dispatch.participant):
         return dispatch.ended(State.RELEASED, Reason.PARTICIPANT_GONE, now)
     if not session.humans:
         return replace(dispatch, step=Step.OWE)  # owed to the next human
