@@ -78,7 +78,6 @@ def drift(
         project: the API key the listing was asked with.
     """
     session = record.session
-    known = session is not None and not session.ended
     if listing.room is None:
         if session is None or session.ended:
             return Drift()
@@ -88,7 +87,7 @@ def drift(
     sid = str(listing.room["sid"])
     if sid in record.past or (session is not None and session.ended and session.sid == sid):
         return Drift()
-    if session is None or not known or session.sid != sid:
+    if session is None or session.sid != sid:
         return Drift(tuple(_all_of_it(listing, listing.room, now, project)))
     return Drift(
         tuple(_changes(record, session, listing, listing.room, now, watching, project)),
