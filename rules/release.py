@@ -59,11 +59,12 @@ class Release:
             case Leaving.NEVER:
                 return False
             case Leaving.PARTICIPANT_LEFT:
-                return not session.present(str((origin.participant or {}).get("identity")))
+                return not session.present(_identity(origin))
             case Leaving.LAST_HUMAN_LEFT:
                 return not session.humans and (already or _is_leaving_of_human(event))
             case Leaving.TRACK_UNPUBLISHED:
-                return already or _ends_track_of(origin, event)
+                left = _is_leaving_of(origin, event) and not session.present(_identity(origin))
+                return already or left or _ends_track_of(origin, event)
             case None:
                 facts = Facts(event, session)
                 return self.conditions is not None and self.conditions(facts) is None
@@ -75,6 +76,16 @@ NEVER: Final = Release(Leaving.NEVER)
 def _is_leaving_of_human(event: Event) -> bool:
     participant = event.participant
     return event.name in LEAVING and participant is not None and is_human(participant)
+
+
+def _is_leaving_of(origin: Event, event: Event) -> bool:
+    """Whether the origin's participant leaves, and its tracks with it: nobody may tell of those."""
+    leaver = (event.participant or {}).get("identity")
+    return event.name in LEAVING and bool(leaver) and leaver == _identity(origin)
+
+
+def _identity(origin: Event) -> str:
+    return str((origin.participant or {}).get("identity"))
 
 
 def _ends_track_of(origin: Event, event: Event) -> bool:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rules.decide import decide
-from rules.decision import Decision, Outcome, Plan, Provider
+from rules.decision import Decision, Outcome, Plan, Provider, Reason, Refusal
 from rules.delay import refusal_when_due
 from rules.event import LEAVING, Event, EventName
 from rules.known import Known
@@ -27,7 +27,6 @@ from rules.session import Session, agent_name, observe
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from rules.decision import Refusal
     from rules.rule import Rule
     from rules.ruleset import Ruleset
 
@@ -40,7 +39,7 @@ class Fate(StrEnum):
     ENDED = "ended"
     RELEASED = "released"
     NOT_SENT = "not_sent"
-    """Not wanted any more when its `after` was over."""
+    """Not wanted any more when its `after` was over, or before."""
 
 
 @dataclass(slots=True, eq=False)
@@ -141,10 +140,11 @@ class Replay:
         """
         while self._timers and self._timers[0][0] < at:
             due, _, room, sent = heappop(self._timers)
-            if sent.fate is Fate.SCHEDULED:
+            leaves = sent.leaves_at is not None and sent.leaves_at <= due
+            if leaves and sent.fate in (Fate.SCHEDULED, Fate.SENT):
+                self._leave(room, sent)
+            elif sent.fate is Fate.SCHEDULED and sent.at <= due:
                 self._due(room, sent)
-            elif sent.fate is Fate.SENT and sent.leaves_at is not None and sent.leaves_at <= due:
-                self._move(room, sent, Fate.RELEASED)
 
     def run_out(self) -> None:
         """Let the clock run until no dispatch waits any more."""
@@ -222,7 +222,7 @@ class Replay:
                 self._move(room, each, Fate.ENDED)
 
     def _release(self, room: _Room, event: Event) -> None:
-        for each in [s for s in room.live if s.fate is Fate.SENT]:
+        for each in tuple(room.live):
             release, was_leaving = each.plan.release, each.leaving_since is not None
             if not release.holds(each.event, event, room.session, already=was_leaving):
                 each.leaving_since = None
@@ -231,7 +231,13 @@ class Replay:
                 if release.after:
                     self._at(event.at + release.after, room, each)
                 else:
-                    self._move(room, each, Fate.RELEASED)
+                    self._leave(room, each)
+
+    def _leave(self, room: _Room, sent: Sent) -> None:
+        if sent.fate is Fate.SCHEDULED:
+            told = "what 'release' names came before its 'after' was over"
+            sent.refusal = Refusal(Reason.CONDITION, "release", told)
+        self._move(room, sent, Fate.NOT_SENT if sent.refusal is not None else Fate.RELEASED)
 
     def _end(self, room: _Room) -> None:
         """The room's session is over, and with it all that was live in it."""

@@ -128,7 +128,7 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
 
 def _is_waited_for(dispatch: Dispatch) -> bool:
     """Whether an agent may come for it; one that is being deleted has no use for it any more."""
-    return dispatch.state is State.PENDING and dispatch.withdrawn is None
+    return dispatch.awaits_agent and dispatch.withdrawn is None
 
 
 def _agent_of(dispatch: Listed, by_identity: dict[str, SeenAgent]) -> SeenAgent | None:

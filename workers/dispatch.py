@@ -132,6 +132,11 @@ class Dispatch:
         return not self.live and self.step is Step.NOTHING
 
     @property
+    def awaits_agent(self) -> bool:
+        """Whether LiveKit is to send an agent for it, the first or another."""
+        return self.state is State.PENDING or self.step is Step.FIND_AGENT
+
+    @property
     def is_restart(self) -> bool:
         """Whether it takes the place of an agent that failed."""
         return bool(self.replaces)
@@ -203,11 +208,12 @@ class Dispatch:
 
     def joined(self, identity: str, sid: str, at: float) -> Dispatch:
         """Its agent is in the room."""
-        known = replace(self, agent_identity=identity, agent_sid=sid, joined_at=at)
+        known = self.found(sid, at) if self.step is Step.FIND_AGENT else self
+        known = replace(known, agent_identity=identity, agent_sid=sid, joined_at=at)
         return known.to(State.ACTIVE, None, at, join_by=None, unlisted=0)
 
     def reconnecting(self, reason: str, now: float) -> Dispatch:
-        """Its agent's connection was ended for another one, which is heard of in a moment."""
+        """Its agent comes back, or LiveKit sends another itself: that is heard of in a moment."""
         step, due = Step.FIND_AGENT, now + RECONNECTION_SECONDS
         return self.told(reason, now, agent_sid=None, step=step, due=due, failures=0)
 

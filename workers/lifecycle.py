@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _RECONNECTED: Final = frozenset({"duplicate_identity", "migration"})
 """Why a connection ends when its participant has another one."""
-_AWAITED: Final = frozenset({State.REQUESTED, State.PENDING})
 HEARD_SECONDS: Final = 1.5
 """An event tells its time in whole seconds: one heard of so soon happened just now."""
 
@@ -191,7 +190,9 @@ def _came(room: _Room, event: Event, participant: Fields, now: float) -> None:
     name = agent_name(participant)
     joined_at = _joined_at(participant, event)  # a look may tell of it much later
     is_late = any(s.agent == name and s.until > joined_at for s in record.stragglers)
-    is_awaited = any(d.state in _AWAITED for d in record.dispatches.values())
+    is_awaited = any(
+        d.state is State.REQUESTED or d.awaits_agent for d in room.record.dispatches.values()
+    )
     if not is_awaited and (again or not is_late):
         return
     seen = SeenAgent(sid, identity, joined_at, name=name)

@@ -161,7 +161,7 @@ async def _decided(
         planned(
             plan,
             seen.event,
-            room_sid=seen.session.sid,
+            seen.session,
             event_at=event_at,
             rules_hash=ruleset.hash,
             now=now,

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from rules.decision import Plan, Rung
     from rules.event import Event
+    from rules.session import Session
 
 
 def planned(
     plan: Plan,
     event: Event,
+    session: Session,
     *,
-    room_sid: str,
     event_at: float,
     rules_hash: str,
     now: float,
@@ -29,7 +30,8 @@ def planned(
 ) -> Dispatch:
     """The dispatch that carries out a plan; `called_by` if its Create begins right now.
 
-    `event_at` is when its room was last known to be there, `received_at` when the event arrived.
+    `session` is who is there after the event, `event_at` is when its room was last known to be
+    there, `received_at` when the event arrived.
 
     Its id follows from the claim and the event, so that an event decided anew after a lost answer
     makes the same dispatch and not a second one.
@@ -37,11 +39,12 @@ def planned(
     waits = plan.after > 0
     state = State.SCHEDULED if waits else State.REQUESTED
     release = plan.release.when
+    leaves = plan.release.holds(event, event, session, already=False)
     return Dispatch(
-        id=_id(room_sid, plan.claim.key, event.id),
+        id=_id(session.sid, plan.claim.key, event.id),
         provider=plan.provider.value,
         room=event.room_name,
-        room_sid=room_sid,
+        room_sid=session.sid,
         rule=plan.rule,
         subject=plan.claim.subject,
         agent=plan.agent,
@@ -71,6 +74,7 @@ def planned(
         fallback=tuple(rung_to_json(rung) for rung in plan.fallback),
         release_when=release.value if release is not None else "",
         release_after=plan.release.after,
+        leave_at=now + plan.release.after if leaves else None,
         moves=(Move(now, state, None),),
     )
 

@@ -110,7 +110,7 @@ class Record:
     @property
     def awaits_agents(self) -> bool:
         """Whether an agent has come that may be one of ours: waited for, or come too late."""
-        if any(d.state is State.PENDING for d in self.dispatches.values()):
+        if any(d.awaits_agent for d in self.dispatches.values()):
             return bool(self.agents)
         late = {straggler.agent for straggler in self.stragglers}
         return any(a.name in late and a.left_at is None for a in self.agents.values())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NONE: Final[Mapping[str, Release]] = MappingProxyType({})
 SETTLING_SECONDS: Final = 0.5
-_MAY_LEAVE: Final = frozenset({State.REQUESTED, State.PENDING, State.ACTIVE})
+_UNCALLED: Final = frozenset({State.SCHEDULED, State.REQUESTED})
 
 log = structlog.get_logger(__name__)
 
@@ -84,21 +84,22 @@ async def recalled(hold: Hold, tools: Tools) -> Mapping[str, Release]:
 
 async def leave(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """The time of an agent that was not needed any more is over: look, then have it deleted."""
-    now, is_asked_for = tools.queue.now(), dispatch.state is State.REQUESTED
-    if is_asked_for and dispatch.step is not Step.CREATE:  # nobody knows whether it is there
+    now, uncalled = tools.queue.now(), dispatch.state in _UNCALLED
+    if dispatch.state is State.REQUESTED and dispatch.step is not Step.CREATE:
+        # Nobody knows whether it is there.
         settled_at = max(dispatch.due, now + SETTLING_SECONDS)
         return Stepped(replace(dispatch, leave_at=settled_at))
     try:
         still = await _holds(dispatch, hold, tools)
     except ProviderError as error:
-        if is_asked_for:  # it is not there: nothing is to be done but not to ask for it again
+        if uncalled:  # it is not there: nothing is to be done but not to ask for it again
             return Stepped(dispatch.ended(State.RELEASED, _why(dispatch), now), look=True)
         log.warning("release_put_off", room=hold.room, error=str(error))
         return later(dispatch, str(error), tools)
     now = tools.queue.now()
     if not still:  # somebody is there whose coming nobody has told of
         return Stepped(replace(dispatch, leave_at=None, failures=0), look=True)
-    if dispatch.state in (State.REQUESTED, State.SCHEDULED):
+    if uncalled:
         return Stepped(dispatch.ended(State.RELEASED, _why(dispatch), now))
     return Stepped(dispatch.withdrawing(State.RELEASED, _why(dispatch), now))
 
@@ -135,10 +136,8 @@ async def _holds(dispatch: Dispatch, hold: Hold, tools: Tools) -> bool:
 
 
 def _release(dispatch: Dispatch, conditions: Mapping[str, Release]) -> Release | None:
-    """When it is to leave; None where it stays, or is not there yet."""
-    if dispatch.state not in _MAY_LEAVE and not (
-        dispatch.state is State.SCHEDULED and dispatch.is_restart
-    ):
+    """When it is to leave, or not to be sent at all where it waits; None where it stays."""
+    if not dispatch.live:
         return None
     if not dispatch.release_when:
         return conditions.get(dispatch.id)

@@ -89,6 +89,8 @@ def left(
     )
     if session.ended or because in ROOM_OVER:
         return Left(dispatch.ended(State.ENDED, reason, at))
+    if failed and not ours and not inferred and policy != "never":  # LiveKit sends it again
+        return Left(dispatch.reconnecting(reason, now))
     if not wanted:
         ended = dispatch.ended(State.ENDED, reason, at)
         if session.humans and ended.step is Step.NOTHING:  # its claim may be asked for again

@@ -162,6 +162,12 @@ class Sandbox(People):
         self.agents.workers.remove(worker)
 
     @on_loop
+    def send_again(self, room: str, dispatch_id: str) -> None:
+        """Offer a dispatch's job once more, as LiveKit Cloud does when its agent has failed."""
+        opened = self.rooms.open[room]
+        self.agents.offer(opened, opened.dispatches[dispatch_id])
+
+    @on_loop
     def fault(
         self,
         name: str,

@@ -151,9 +151,17 @@ def sandbox(hook: _Hooks) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def house(
-    redis: Redis, redis_url: str, hook: _Hooks, sandbox: Sandbox, tmp_path: Path
+    redis: Redis,
+    redis_url: str,
+    hook: _Hooks,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[House]:
-    """The service around `sandbox`; write `house.rules`, then `house.start_worker()`."""
+    """The service around `sandbox`; write `house.rules`, then `house.start_worker()`.
+
+    `request.param` has more of its settings.
+    """
     settings = load_settings(
         {
             "LIVEKIT_URL": sandbox.url,
@@ -162,6 +170,7 @@ def house(
             "REDIS_URL": redis_url,
             "DISPATCHER_DATA": str(tmp_path),
             "DISPATCHER_RECONCILE_INTERVAL": "0",
+            **getattr(request, "param", {}),
         }
     )
     hook.server_ids["one"] = settings.servers[0].id

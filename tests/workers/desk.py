@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import redis.asyncio
 
 from rules.event import read_event
+from rules.session import Session
 from tests.rules.given import one, rule
 from workers.inbox import DueQueue, Hold
 from workers.intake import Intake
@@ -48,7 +49,7 @@ def dispatch(room: str, active: int, tenant: str = "t", after: str = "0s") -> Di
     """One that the rule `r` decides on the event of a room."""
     event = coming(room, tenant=tenant)
     (plan,) = one(rule(f"after: {after}\n{TENANTS % active}"), event).plans
-    return planned(plan, event, room_sid=event.room_sid, event_at=0.0, rules_hash="", now=1.0)
+    return planned(plan, event, Session(event.room_sid), event_at=0.0, rules_hash="", now=1.0)
 
 
 class Desk:

@@ -37,7 +37,7 @@ def coming(sid: str = "RM_1", created: int = 100, event: str = "participant_join
 def sent(body: str = "again: never", sid: str = "RM_1") -> Dispatch:
     event = coming(sid)
     (plan,) = one(rule(body), event).plans
-    return planned(plan, event, room_sid=sid, event_at=0.0, rules_hash="", now=100.0)
+    return planned(plan, event, Session(sid), event_at=0.0, rules_hash="", now=100.0)
 
 
 RECORD = Record(session=Session("RM_1"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rules.decision import Claim, Once, Plan
 from rules.event import Event, read_event
+from rules.session import Session
 from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
 from workers.calls import CALLS_EACH, make_calls
@@ -282,7 +283,7 @@ def test_a_call_that_was_marked_and_then_slept_through_looks_first(
             claim=Claim("greet", "0", Once.ROOM, "support-1"), rule="greet", agent="greeter"
         )
         slept = planned(
-            plan, event, room_sid=event.room_sid, event_at=event.at - 10, rules_hash="", now=0.0,
+            plan, event, Session(event.room_sid), event_at=event.at - 10, rules_hash="", now=0.0,
             called_by=hold.token,
         )  # fmt: skip
         await queue.commit(hold, Record().with_dispatches([slept]), taken=event.id)

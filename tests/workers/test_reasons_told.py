@@ -23,7 +23,7 @@ from workers import reasons
 from workers.dispatch import Dispatch, State, Step
 from workers.ledger import Ledger
 from workers.reasons import Why
-from workers.restarts import FAILURES, OWN_END, left
+from workers.restarts import BY_HAND, FAILURES, OWN_END, left
 from workers.settle import gave_up
 from workers.states import LIVE, MOVES
 
@@ -114,7 +114,7 @@ def test_any_live_dispatch_may_lose_its_session(state: State, step: Step, reason
 
 
 @pytest.mark.parametrize("policy", ["never", "on_failure", "always"])
-@pytest.mark.parametrize("because", [*sorted(FAILURES), OWN_END, "participant_removed", "room_deleted"])
+@pytest.mark.parametrize("because", [*sorted(FAILURES), OWN_END, BY_HAND, "room_deleted"])
 @pytest.mark.parametrize("at", [4.0, 100.0])
 @pytest.mark.parametrize("failed", [0, 5])
 def test_any_agent_may_leave(policy: str, because: str, at: float, failed: int) -> None:

@@ -174,6 +174,21 @@ class TestTrackUnpublished:
         sandbox.leave(ROOM, "ana")
         gone(house, sandbox)
 
+    @pytest.mark.usefixtures("track")
+    def test_nobody_told_that_it_ended(self, house: House, sandbox: Sandbox) -> None:
+        ana = sandbox.rooms.open[ROOM].participants["ana"]
+        sandbox.join(ROOM, "ben")
+        sandbox.send(
+            {
+                "event": "participant_left",
+                "id": "EV_only",
+                "createdAt": str(int(time.time())),
+                "room": {"sid": sandbox.rooms.open[ROOM].info.sid, "name": ROOM},
+                "participant": {"sid": ana.sid, "identity": "ana"},
+            }
+        )
+        gone(house, sandbox)
+
 
 class TestConditions:
     ALONE = "{when: {humans: {lt: 2}}, after: 1s}"
@@ -184,6 +199,10 @@ class TestConditions:
         sandbox.leave(ROOM, "ben")
         gone(house, sandbox)
         assert house.dispatches()[0]["reason"] == "presence"
+
+    def test_they_hold_from_the_beginning(self, house: House, sandbox: Sandbox) -> None:
+        greeted(house, sandbox, self.ALONE)
+        gone(house, sandbox)
 
     def test_without_a_break(self, house: House, sandbox: Sandbox) -> None:
         greeted(house, sandbox, self.ALONE, "ana", "ben")
@@ -212,6 +231,45 @@ class TestConditions:
         house.start_worker()
         sandbox.leave(ROOM, "ben")
         gone(house, sandbox)
+
+
+class TestWhileItWaits:
+    """For its rule's `after`."""
+
+    WAITS = "    after: 1500ms\n"
+
+    def test_it_is_not_sent(self, house: House, sandbox: Sandbox) -> None:
+        house.rules.write_text(rule("{when: {humans: {lt: 2}}, after: 100ms}") + self.WAITS)
+        house.start_worker()
+        sandbox.join(ROOM, "ana")
+        eventually(lambda: states(house) == ["released"])
+        assert house.dispatches()[0]["reason"] == "presence"
+        assert sandbox.calls.of("CreateDispatch") == []
+
+    def test_its_track_has_ended(self, house: House, sandbox: Sandbox) -> None:
+        house.rules.write_text(rule("track_unpublished", on="track_published") + self.WAITS)
+        house.start_worker()
+        sandbox.join(ROOM, "ana")
+        track = sandbox.publish(ROOM, "ana", source="SCREEN_SHARE").sid
+        eventually(lambda: states(house) == ["scheduled"])
+        sandbox.unpublish(ROOM, "ana", track)
+        eventually(lambda: states(house) == ["released"])
+        assert sandbox.calls.of("CreateDispatch") == []
+
+    def test_its_time_runs_on_when_it_is_sent(self, house: House, sandbox: Sandbox) -> None:
+        house.rules.write_text(rule("{when: {humans: {lt: 2}}, after: 2500ms}") + self.WAITS)
+        house.start_worker()
+        sandbox.join(ROOM, "ana")
+        eventually(lambda: states(house) == ["active"])
+        gone(house, sandbox)
+
+    def test_it_holds_no_more(self, house: House, sandbox: Sandbox) -> None:
+        house.rules.write_text(rule("{when: {humans: {lt: 2}}, after: 1s}") + self.WAITS)
+        house.start_worker()
+        sandbox.join(ROOM, "ana")
+        sandbox.join(ROOM, "ben")
+        eventually(lambda: states(house) == ["active"])
+        stays(house, sandbox, 1.5)
 
 
 def test_never_is_never(house: House, sandbox: Sandbox) -> None:

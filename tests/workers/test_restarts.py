@@ -10,6 +10,7 @@ from service.sandbox import Worker
 from tests.waiting import eventually
 from tests.workers.conftest import delete_by_hand, explicit
 from tests.workers.test_ladder import agents, states
+from workers.dispatch import RECONNECTION_SECONDS
 
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
@@ -139,3 +140,29 @@ def test_always_restarts_an_agent_that_has_finished(house: House, sandbox: Sandb
     first = greeted(house, sandbox, "always")
     sandbox.leave("support-1", first)
     eventually(lambda: states(house) == [ENDED, ACTIVE], timeout=4)
+
+
+@pytest.mark.parametrize("house", [{"DISPATCHER_RESTARTS": "livekit"}], indirect=True)
+class TestLiveKitRestartsThem:
+    """As LiveKit Cloud does."""
+
+    def test_a_claim_is_kept_for_the_agent_it_sends(self, house: House, sandbox: Sandbox) -> None:
+        first = greeted(house, sandbox)
+        [before] = house.dispatches()
+        sandbox.leave("support-1", first, "SIGNAL_CLOSE")
+        sandbox.join("support-1", "ben")  # matches as well
+        eventually(lambda: len(house.events()) >= 2)
+        sandbox.send_again("support-1", before["dispatch_id"])
+        [second] = eventually(lambda: agents(sandbox, "support-1"))
+        eventually(lambda: house.dispatches()[0]["agent_identity"] == second)
+        assert states(house) == [ACTIVE]
+        assert len(sandbox.calls.of("CreateDispatch")) == 1
+        sandbox.leave("support-1", second, "ROOM_CLOSED")
+        eventually(lambda: states(house)[0] == ENDED)
+
+    def test_one_that_does_not_come_back_is_gone(self, house: House, sandbox: Sandbox) -> None:
+        first = greeted(house, sandbox)
+        sandbox.leave("support-1", first, "SIGNAL_CLOSE")
+        eventually(lambda: states(house) == [ENDED], timeout=RECONNECTION_SECONDS + 5)
+        sandbox.join("support-1", "ben")
+        eventually(lambda: states(house) == [ENDED, ACTIVE])

@@ -9,6 +9,7 @@ import pytest
 
 from rules.decision import Claim, Once, Plan
 from rules.event import Event, read_event
+from rules.session import Session
 from workers import lifecycle
 from workers.dispatch import Dispatch, State, Step
 from workers.planned import planned
@@ -45,9 +46,8 @@ def after(*events: Event, record: Record | None = None) -> Record:
 def dispatched(record: Record, **fields: object) -> Record:
     claim = Claim("greet", "0", Once.ROOM, "support-1")
     plan = Plan(claim=claim, rule="greet", agent="greeter")
-    made = planned(
-        plan, joined("ana", "PA_1"), room_sid="RM_1", event_at=NOW, rules_hash="h", now=NOW
-    )
+    here = Session("RM_1")
+    made = planned(plan, joined("ana", "PA_1"), here, event_at=NOW, rules_hash="h", now=NOW)
     return record.with_dispatches([replace(made, **fields)])
 
 
