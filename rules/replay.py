@@ -39,7 +39,7 @@ class Fate(StrEnum):
     ENDED = "ended"
     RELEASED = "released"
     NOT_SENT = "not_sent"
-    """Not wanted any more when its `after` was over, or before."""
+    """Not wanted any more when its `after` was over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -140,11 +140,10 @@ class Replay:
         """
         while self._timers and self._timers[0][0] < at:
             due, _, room, sent = heappop(self._timers)
-            leaves = sent.leaves_at is not None and sent.leaves_at <= due
-            if leaves and sent.fate in (Fate.SCHEDULED, Fate.SENT):
-                self._leave(room, sent)
-            elif sent.fate is Fate.SCHEDULED and sent.at <= due:
+            if sent.fate is Fate.SCHEDULED:
                 self._due(room, sent)
+            elif sent.fate is Fate.SENT and sent.leaves_at is not None and sent.leaves_at <= due:
+                self._move(room, sent, Fate.RELEASED)
 
     def run_out(self) -> None:
         """Let the clock run until no dispatch waits any more."""
@@ -198,10 +197,15 @@ class Replay:
 
     def _due(self, room: _Room, sent: Sent) -> None:
         sent.refusal = refusal_when_due(sent.rule, sent.event, room.session)
-        if sent.refusal is None:
-            self._ask(room, sent)
-        else:
+        if sent.refusal is None and sent.leaves_at is not None and sent.leaves_at <= sent.at:
+            told = "what 'release' names came before its 'after' was over"
+            sent.refusal = Refusal(Reason.CONDITION, "release", told)
+        if sent.refusal is not None:
             self._move(room, sent, Fate.NOT_SENT)
+            return
+        self._ask(room, sent)
+        if sent.leaves_at is not None:
+            self._at(sent.leaves_at, room, sent)
 
     def _agents(self, room: _Room, event: Event) -> None:
         """Agents that come and go, before anything is decided of it."""
@@ -228,16 +232,12 @@ class Replay:
                 each.leaving_since = None
             elif not was_leaving:
                 each.leaving_since = event.at
+                if each.fate is Fate.SCHEDULED:
+                    continue  # it is judged when its 'after' is over
                 if release.after:
                     self._at(event.at + release.after, room, each)
                 else:
-                    self._leave(room, each)
-
-    def _leave(self, room: _Room, sent: Sent) -> None:
-        if sent.fate is Fate.SCHEDULED:
-            told = "what 'release' names came before its 'after' was over"
-            sent.refusal = Refusal(Reason.CONDITION, "release", told)
-        self._move(room, sent, Fate.NOT_SENT if sent.refusal is not None else Fate.RELEASED)
+                    self._move(room, each, Fate.RELEASED)
 
     def _end(self, room: _Room) -> None:
         """The room's session is over, and with it all that was live in it."""

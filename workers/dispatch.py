@@ -18,8 +18,6 @@ ID_ATTRIBUTE: Final = "lkd.dispatch"
 SID_ATTRIBUTE: Final = "lkd.room_sid"
 """Attributes a dispatch carries in LiveKit, by which it is known to be ours, and for which
 session it was meant."""
-
-
 RECONNECTION_SECONDS: Final = 10.0
 """How long the webhook of an agent's next connection may take, before it is looked for."""
 LOOK_AGAIN_SECONDS: Final = 6.0
@@ -145,12 +143,12 @@ class Dispatch:
     def next_due(self) -> float | None:
         """When something is to be done for it; None if nothing is."""
         times = [self.due] if self.step not in (Step.NOTHING, Step.OWE) else []
-        times += [at for at in (self.join_by, self.leave_at) if at is not None]
+        times += [at for at in (self.join_by, self._leaves_at) if at is not None]
         return min(times, default=None)
 
     def due_step(self, now: float) -> Step:
         """What is to be done for it now. Whoever is to leave is not sent, nor the next rung."""
-        leaves = self.leave_at is not None and self.leave_at <= now
+        leaves = self._leaves_at is not None and self._leaves_at <= now
         is_due = self.step not in (Step.NOTHING, Step.OWE) and self.due <= now
         comes_first = self.step is not Step.WITHDRAW and not self._is_uncalled
         if is_due and (comes_first or not leaves):
@@ -162,13 +160,14 @@ class Dispatch:
         return Step.NOTHING
 
     @property
+    def _leaves_at(self) -> float | None:
+        """`leave_at`; nobody is sent away before its rule's `after` is over."""
+        return None if self.step is Step.WAIT and not self.is_restart else self.leave_at
+
+    @property
     def _is_uncalled(self) -> bool:
         """Whether it is still to be created, and no call of which nobody knows is on its way."""
         return self.step is Step.CREATE and self.called_at is None
-
-    @property
-    def _was_called(self) -> bool:
-        return not self._is_uncalled or self.failures > 0 or self.accepted_at is not None
 
     @property
     def own_attributes(self) -> dict[str, str]:
@@ -256,7 +255,8 @@ class Dispatch:
         if not self.live:
             return replace(self, step=Step.NOTHING)
         state = State.ENDED if self.state is State.ACTIVE else State.FAILED
-        waited = self.wanted_at > self.created_at and not self._was_called
+        is_new = self._is_uncalled and not self.failures and self.accepted_at is None
+        waited = self.wanted_at > self.created_at and is_new
         if self.state is State.SCHEDULED or waited:
             state = State.RELEASED
         return replace(self.ended(state, reason, now), step=Step.NOTHING)

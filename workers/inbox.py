@@ -46,7 +46,7 @@ class Document:
     def args(self) -> list[str | int]:
         """As `commit.lua` takes it."""
         value = json.dumps(self.value, separators=(",", ":"), default=dict)
-        return [self.key, value, self.lives, self.index, int(self.at * 1000)]
+        return [self.key, value, self.lives, self.index, f"{self.at * 1000:.3f}"]
 
 
 @dataclass(slots=True)

@@ -136,7 +136,7 @@ async def _holds(dispatch: Dispatch, hold: Hold, tools: Tools) -> bool:
 
 
 def _release(dispatch: Dispatch, conditions: Mapping[str, Release]) -> Release | None:
-    """When it is to leave, or not to be sent at all where it waits; None where it stays."""
+    """When it is to leave; None where it stays."""
     if not dispatch.live:
         return None
     if not dispatch.release_when:

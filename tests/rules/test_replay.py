@@ -108,6 +108,28 @@ class TestWhatIsLive:
         assert decision.reason.value == "already_dispatched"
 
 
+class TestReleaseWhileItWaits:
+    ALONE = "after: 60s\nrelease: {when: {humans: {lt: 2}}, after: %s}"
+
+    def test_what_holds_by_the_end_is_not_sent(self):
+        assert fates(rule(self.ALONE % "30s"), joined()) == [(60, "not_sent")]
+
+    def test_its_time_runs_on_when_it_is_sent(self):
+        rules, tick = rule(self.ALONE % "90s"), joined(room="b", after="91s")
+        assert fates(rules, joined())[0] == (60, "sent")
+        assert fates(rules, joined(), tick)[0] == (60, "released")
+
+    def test_what_does_not_hold_any_more_counts_for_nothing(self):
+        events = [joined(), joined({"identity": "ben"}, after="50s")]
+        assert fates(rule(self.ALONE % "30s"), *events) == [(60, "sent")]
+
+    def test_a_track_that_has_ended_is_not_waited_for(self):
+        rules = rule("on: track_published\nafter: 60s\nrelease: track_unpublished")
+        assert fates(rules, joined(), track("TR_1"), track("TR_1", ended=True)) == [
+            (60, "not_sent")
+        ]
+
+
 class TestAfter:
     LATER = "after: 60s\nonce: participant"
 

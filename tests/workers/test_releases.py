@@ -10,7 +10,7 @@ import pytest
 from service.sandbox import Worker
 from tests.waiting import eventually
 from tests.workers.conftest import explicit
-from tests.workers.test_ladder import agents
+from tests.workers.test_ladder import agents, came
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -361,7 +361,7 @@ class TestWhileItIsNotThereYet:
         eventually(lambda: states(house) == ["pending"])
         sandbox.leave(ROOM, "ana")
         eventually(lambda: states(house) == ["released"])
-        eventually(lambda: agents(sandbox, ROOM))
+        eventually(lambda: came(sandbox))
         eventually(lambda: agents(sandbox, ROOM) == [], timeout=15)
 
     def test_requested(self, house: House, sandbox: Sandbox) -> None:
