@@ -9,6 +9,8 @@ SHELL := /bin/sh
 
 LIVEKIT_VERSION := 1.13.5
 ARGS ?=
+# Processes that run tests side by side: most of a test's time is waiting.
+TESTERS ?= 4
 
 new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
@@ -30,7 +32,7 @@ demo: $(runtime) ## Run the whole service against the built-in sandbox LiveKit
 
 .PHONY: test
 test: $(tools) ## Run all tests
-	@$(bin)/python -m pytest $(ARGS)
+	@$(bin)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(tools) ## Check style, types and imports

