@@ -75,4 +75,5 @@ def test_a_second_run_installs_nothing(checkout: Path) -> None:
     python.chmod(0o755)
     made = make(checkout, "test", "ARGS=-k once")
     assert "install" in made.stdout
-    assert make(checkout, "test", "ARGS=-k once").stdout == "-m pytest -k once\n"
+    again = make(checkout, "test", "TESTERS=2", "ARGS=-k once")
+    assert again.stdout == "-m pytest -n 2 --dist loadfile -k once\n"
