@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pytest
 from redis import Redis
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 FIGURE: Final = "figure"
+Figure: TypeAlias = "Callable[[str], None]"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,7 +45,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture
-def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+def figure(record_property: Callable[[str, object], None]) -> Figure:
     """Takes a line of what was measured, to be printed at the end of the run."""
     return lambda told: record_property(FIGURE, told)
 
