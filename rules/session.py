@@ -99,6 +99,12 @@ def agent_name(participant: Fields) -> str:
     return str(attributes.get("lk.agent_name", attributes.get("lk.agent.name", "")))
 
 
+def joined_at(participant: Fields, otherwise: float) -> float:
+    """When somebody has joined, Unix seconds, as exactly as it is told."""
+    exact = participant.get("joined_at_ms")
+    return int(exact) / 1000 if exact else float(participant.get("joined_at") or otherwise)
+
+
 def _known(recorded: Fields | None, carried: Fields | None) -> Fields | None:
     return {**(carried or {}), **recorded} if recorded is not None else carried
 

@@ -108,8 +108,7 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
     strays = {
         sid: agent
         for sid, agent in record.agents.items()
-        if agent.name in late
-        and agent.joined_at < late[agent.name].until
+        if record.is_straggler(agent.name, agent.joined_at)
         and agent.identity not in told
         and agent.left_at is None
         and now - agent.joined_at > JOB_SECONDS

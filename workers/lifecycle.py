@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.decision import Reason
 from rules.event import LEAVING, PARTIAL, Event, EventName
-from rules.session import Session, agent_name, observe
+from rules.session import Session, agent_name, joined_at, observe
 from workers import releases
 from workers.dispatch import Dispatch, State, Step
 from workers.drift import with_told
@@ -188,14 +188,14 @@ def _came(room: _Room, event: Event, participant: Fields, now: float) -> None:
     ]
     room.move(again)
     name = agent_name(participant)
-    joined_at = _joined_at(participant, event)  # a look may tell of it much later
-    is_late = any(s.agent == name and s.until > joined_at for s in record.stragglers)
+    at = joined_at(participant, event.at)  # a look may tell of it much later
+    is_late = record.is_straggler(name, at)
     is_awaited = any(
         d.state is State.REQUESTED or d.awaits_agent for d in room.record.dispatches.values()
     )
     if not is_awaited and (again or not is_late):
         return
-    seen = SeenAgent(sid, identity, joined_at, name=name)
+    seen = SeenAgent(sid, identity, at, name=name)
     if has_left:  # its leaving came first
         seen = replace(seen, left_at=event.at, left_because="unknown_reason")
     agents = {**record.agents, sid: seen}
@@ -222,10 +222,3 @@ def _went(room: _Room, event: Event, sid: str, because: str, now: float, *, ours
         room.move(outcome.changed)
         if outcome.held:
             room.record = room.record.with_held(d)
-
-
-def _joined_at(participant: Fields, event: Event) -> float:
-    exact = participant.get("joined_at_ms")
-    if exact:
-        return int(exact) / 1000
-    return float(participant.get("joined_at") or event.at)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from rules.session import agent_name, joined_at
 from workers import keys
 from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
@@ -85,7 +86,8 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "") -> None:
     if found.events:
         told = [f"{event['event']}" for event in found.events]
         log.info("webhooks_missed", room=hold.room, events=told)
-    present = _present(record, listing, [d for d in listed if past.get(d.id) not in OVER], now)
+    over = {livekit_id for livekit_id, state in past.items() if state in OVER}
+    present = _present(record, listing, listed, over, now)
     await tools.queue.commit(
         hold,
         record,
@@ -157,11 +159,15 @@ async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mappi
     return {i: json.loads(text)["state"] for i, text in found if text is not None}
 
 
-def _present(record: Record, listing: Snapshot, listed: Sequence[Listed], now: float) -> list[str]:
+def _present(
+    record: Record, listing: Snapshot, listed: Sequence[Listed], over: set[str], now: float
+) -> list[str]:
     """Names of the agents that are there, or on their way, without the dispatches we know of.
 
-    One that is there of a name that we wait for is taken for ours, and one that is to go for gone.
+    One that is there of a name that we wait for is taken for ours, and one that is to go for gone,
+    as are those of the dispatches that are `over`.
     """
+    over = over | {each.dispatch_id for each in record.unwanted}
     here = {str(p["identity"]) for p in listing.participants}
     known = {i for d in record.dispatches.values() for i in (d.dispatch_id, d.replaces)}
     sid = listing.room["sid"] if listing.room is not None else None
@@ -169,17 +175,22 @@ def _present(record: Record, listing: Snapshot, listed: Sequence[Listed], now: f
         d.agent
         for d in listed
         if d.id not in known
+        and d.id not in over
         and d.attributes.get(ID_ATTRIBUTE) not in record.dispatches
         and d.attributes.get(SID_ATTRIBUTE, sid) == sid
         and now - d.created_at < COMING_SECONDS
         and not here & {job.identity for job in d.jobs}
     )
     going = {identity for each in record.unwanted for identity in each.identities}
-    staying = [p for p in listing.participants if p["identity"] not in going]
-    late = {straggler.agent for straggler in record.stragglers if straggler.until > now}
+    going |= {job.identity for d in listed if d.id in over for job in d.jobs}
+    staying = [
+        p
+        for p in listing.participants
+        if p["identity"] not in going and not record.is_straggler(agent_name(p), joined_at(p, now))
+    ]
     names = strangers(record, replace(listing, participants=tuple(staying))).values()
     waiting = (d.agent for d in record.dispatches.values() if d.state in _AWAITED)
-    there = Counter(name for name in names if name not in late) - Counter(waiting)
+    there = Counter(names) - Counter(waiting)
     return sorted(name for name in {*there, *coming} if name)
 
 

@@ -37,6 +37,10 @@ class SeenAgent:
     """Of the agent, as dispatches call it."""
 
 
+UNHEARD_SECONDS: Final = 3600.0
+"""So long after it has come an agent may first be heard of: nothing of us was there, say."""
+
+
 class Straggler(NamedTuple):
     """An agent that was on its way when its session ended. It will come to the next one."""
 
@@ -112,8 +116,14 @@ class Record:
         """Whether an agent has come that may be one of ours: waited for, or come too late."""
         if any(d.awaits_agent for d in self.dispatches.values()):
             return bool(self.agents)
-        late = {straggler.agent for straggler in self.stragglers}
-        return any(a.name in late and a.left_at is None for a in self.agents.values())
+        return any(
+            self.is_straggler(a.name, a.joined_at) and a.left_at is None
+            for a in self.agents.values()
+        )
+
+    def is_straggler(self, agent: str, joined_at: float) -> bool:
+        """Whether an agent that joined then may have been meant for an earlier session."""
+        return any(agent == s.agent and joined_at < s.until for s in self.stragglers)
 
     @property
     def must_sweep(self) -> bool:
@@ -166,13 +176,13 @@ class Record:
             if d.state is State.PENDING
             or (d.state is State.REQUESTED and (d.called_at is not None or d.step is Step.SETTLE))
         )
-        still = (s for s in self.stragglers if s.until > now)
+        still = (s for s in self.stragglers if s.until > now - UNHEARD_SECONDS)
         return replace(self, stragglers=(*still, *coming))
 
     def with_coming(self, dispatch: Dispatch, now: float) -> Record:
         """The record with the agent of a dispatch that was deleted perhaps on its way."""
         agent = Straggler(dispatch.agent, dispatch.dispatch_id or dispatch.id, now + COMING_SECONDS)
-        still = (s for s in self.stragglers if s.until > now)
+        still = (s for s in self.stragglers if s.until > now - UNHEARD_SECONDS)
         return replace(self, stragglers=(*still, agent))
 
     def with_unwanted(self, dispatch_ids: Iterable[str], now: float) -> Record:

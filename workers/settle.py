@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS: Final = 300.0
 """How long a dispatch is tried. A caller waits no longer."""
+LEAST_TRIES: Final = 6
+"""It is tried so often in any case: nothing of us may have run for all that time."""
 BACKOFF_SECONDS: Final = 0.25
 LONGEST_BACKOFF_SECONDS: Final = 15.0
 
@@ -232,7 +234,8 @@ def later(dispatch: Dispatch, reason: str, tools: Tools) -> Stepped:
     now = tools.queue.now()
     began = dispatch.ended_at or dispatch.wanted_at
     is_endless = dispatch.live and dispatch.state is not State.REQUESTED
-    if now - began <= RETRY_SECONDS or is_endless:
+    is_new = now - began <= RETRY_SECONDS or dispatch.failures < LEAST_TRIES
+    if is_new or is_endless:
         return Stepped(put_off(dispatch, reason, tools))
     if not dispatch.live:
         return Stepped(replace(dispatch, step=Step.NOTHING))

@@ -54,7 +54,7 @@ def test_lines_are_json_where_nobody_reads_live():
 def test_libraries_log_alike():
     stream = io.StringIO()
     configure_logs("worker", stream=stream)
-    logging.getLogger("rq.worker").warning("lost %s", "it")
+    logging.getLogger("a.library").warning("lost %s", "it")
     logging.getLogger("chatty").info("not shown")
     [line] = stream.getvalue().splitlines()
     told = json.loads(line)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MOST_SECONDS: Final = 3000.0
 LOOK_SECONDS: Final = 0.25
 """How long a lost wake-up may cost: so often a loop looks by itself."""
+AWAY_SECONDS: Final = 300.0
+_AWAY: Final = 0.06
 _SKEWS: Final = (0.0, 0.0, 0.0, -3.0, 3.0)
 
 
@@ -71,12 +73,20 @@ class Simulation:
         for _ in range(chance.choice((1, 2, 2, 3))):
             self._start()
         last = Traffic(world, self.livekit).begin()
+        is_away = chance.random() < _AWAY
+        gone_at = chance.uniform(0.0, last)
         calm = last + chance.uniform(0.0, 40.0)
+        if is_away:
+            world.later(gone_at, self._go_away, gone_at + AWAY_SECONDS)
+            calm = max(calm, gone_at + AWAY_SECONDS)
         world.later(calm, self._clear_up)
-        if world.weather.lost:
+        if world.weather.lost or is_away:
             self._reconcile(calm)
 
     def _start(self) -> None:
+        if self.world.is_away:
+            self.world.later(self.world.back_at - self.world.loop.time(), self._start)
+            return
         name = f"w{len(self._claimants) + 1}"
         self.world.note(name, "starts")
         self._claimants.append(Claimant(self.world, self.livekit, name, self.book.rules))
@@ -86,6 +96,14 @@ class Simulation:
         if sum(claimant.dead for claimant in self._claimants) == MOST_DEATHS:
             world.weather.crash = 0.0
         world.later(world.chance.uniform(0.1, 20.0), self._start)
+
+    def _go_away(self, back_at: float) -> None:
+        """The whole service is switched off, calls go on, and LiveKit gives its webhooks up."""
+        self.world.note("the service is away")
+        self.world.back_at = back_at
+        for claimant in self._claimants:
+            if not claimant.dead:
+                claimant.die()
 
     def _reconcile(self, calm: float) -> None:
         """Have rooms looked at, once or twice while faults last and when they are over: by

@@ -40,8 +40,7 @@ class Webhooks:
         """Send an event to the service."""
         world = self._world
         if world.odds(world.weather.lost):
-            world.note("webhook lost:", body["id"], body["event"])
-            world.unheard.add(body.get("participant", {}).get("identity", ""))
+            self._lose(body)
             return
         if world.odds(world.weather.astray):
             world.later(world.chance.uniform(0.1, 15.0), self._attempt, None, body, 0)
@@ -53,12 +52,18 @@ class Webhooks:
 
     def look(self, room: str) -> None:
         """Have a room looked at."""
+        if self._world.is_away:
+            return
         self._looks += 1
         look_id = f"lkd.look.{self._looks}"
         body = json.dumps({"event": LOOK, "id": look_id, "room": {"name": room}})
         self._intake._offer(entries._offer(SERVER, room, look_id, body))
         self._world.note("reconciling:", room, look_id)
         self._world.accepted[f"{SERVER}:{room}"].append(look_id)
+
+    def _lose(self, body: dict[str, Any]) -> None:
+        self._world.note("webhook lost:", body["id"], body["event"])
+        self._world.unheard.add(body.get("participant", {}).get("identity", ""))
 
     def _next(self, room: str) -> None:
         world = self._world
@@ -71,10 +76,12 @@ class Webhooks:
     def _attempt(self, room: str | None, body: dict[str, Any], number: int) -> None:
         world = self._world
         is_last = number == len(_PAUSES)
-        refused = not is_last and world.odds(world.weather.offered_again)
+        refused = world.is_away or (not is_last and world.odds(world.weather.offered_again))
         if not refused:
             self._deliver(body)
-        if refused or (not is_last and world.odds(world.weather.repeated)):
+        elif is_last:
+            self._lose(body)
+        if not is_last and (refused or world.odds(world.weather.repeated)):
             world.later(_PAUSES[number], self._attempt, room, body, number + 1)
         elif room is not None:
             self._waiting[room].popleft()

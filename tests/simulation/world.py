@@ -46,6 +46,8 @@ class World:
     """Who has joined without a webhook that arrived, by identity."""
     is_looked_at: bool = False
     """Whether looks at rooms tell what webhooks may not have told."""
+    back_at: float = 0.0
+    """When the whole service is there again, if it was away; simulated seconds."""
     put_aside: set[str] = field(default_factory=set)
     """Rooms of which an event was put aside, for its worker died or stood still again and again."""
     ring: Callable[[], None] = lambda: None
@@ -60,6 +62,11 @@ class World:
     def their_now(self) -> float:
         """LiveKit's time, Unix seconds."""
         return EPOCH + self.loop.time() + self.skew
+
+    @property
+    def is_away(self) -> bool:
+        """Whether nothing of the service runs."""
+        return self.loop.time() < self.back_at
 
     def odds(self, of: float) -> bool:
         """Whether something that has these odds happens now."""
