@@ -81,8 +81,8 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "") -> None:
     changed = [d for d in changed if d != hold.record.dispatches[d.id]]
     record = _after(hold.record, found, listing, now).with_dispatches(changed)
     past = await _past(record, listed, tools)
-    record = record.with_unwanted((i for i, state in past.items() if state in _UNWANTED), now)
-    record = record.with_unwanted(_doubles(record, listed), now)
+    unwanted = {d.id: d.agent for d in listed if past.get(d.id) in _UNWANTED}
+    record = record.with_unwanted(unwanted | _doubles(record, listed), now)
     if found.events:
         told = [f"{event['event']}" for event in found.events]
         log.info("webhooks_missed", room=hold.room, events=told)
@@ -125,13 +125,12 @@ def _hurried(
     return replace(dispatch, join_by=now)
 
 
-def _doubles(record: Record, listed: Sequence[Listed]) -> list[str]:
-    """What was created for a dispatch beside what it is known by."""
+def _doubles(record: Record, listed: Sequence[Listed]) -> dict[str, str]:
+    """What was created for a dispatch beside what it is known by: ids, and agents' names."""
     known = {d.id: d.dispatch_id for d in record.dispatches.values() if d.dispatch_id is not None}
-    ours = ((d.id, d.attributes.get(ID_ATTRIBUTE, "")) for d in listed)
-    return [
-        livekit_id for livekit_id, our_id in ours if known.get(our_id, livekit_id) != livekit_id
-    ]
+    return {
+        d.id: d.agent for d in listed if known.get(d.attributes.get(ID_ATTRIBUTE, ""), d.id) != d.id
+    }
 
 
 async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mapping[str, str]:

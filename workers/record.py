@@ -170,6 +170,8 @@ class Record:
 
     def with_stragglers(self, over: Iterable[Dispatch], now: float) -> Record:
         """The record with the agents on their way for dispatches whose session is over now."""
+        not_seen = (u for u in self.unwanted if u.agent and not u.identities)
+        unknown = (Straggler(u.agent, u.dispatch_id, now + COMING_SECONDS) for u in not_seen)
         coming = (
             Straggler(d.agent, d.dispatch_id or d.id, now + COMING_SECONDS)
             for d in over
@@ -177,7 +179,7 @@ class Record:
             or (d.state is State.REQUESTED and (d.called_at is not None or d.step is Step.SETTLE))
         )
         still = (s for s in self.stragglers if s.until > now - UNHEARD_SECONDS)
-        return replace(self, stragglers=(*still, *coming))
+        return replace(self, stragglers=(*still, *coming, *unknown))
 
     def with_coming(self, dispatch: Dispatch, now: float) -> Record:
         """The record with the agent of a dispatch that was deleted perhaps on its way."""
@@ -185,10 +187,10 @@ class Record:
         still = (s for s in self.stragglers if s.until > now - UNHEARD_SECONDS)
         return replace(self, stragglers=(*still, agent))
 
-    def with_unwanted(self, dispatch_ids: Iterable[str], now: float) -> Record:
-        """The record with these dispatches of LiveKit's found to be unwanted now."""
+    def with_unwanted(self, these: Mapping[str, str], now: float) -> Record:
+        """The record with these found to be unwanted now: LiveKit's ids, and agents' names."""
         known = {each.dispatch_id for each in self.unwanted}
-        more = unwanted((i for i in dict.fromkeys(dispatch_ids) if i not in known), now)
+        more = unwanted({i: agent for i, agent in these.items() if i not in known}, now)
         return replace(self, unwanted=(*self.unwanted, *more))
 
     def session_of(self, event: Event) -> Session:

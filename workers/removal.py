@@ -50,21 +50,24 @@ class Unwanted:
     identities: tuple[str, ...] = ()
     """What its agents join as, as far as its jobs have told."""
     deleted_at: float | None = None
+    agent: str = ""
+    """What dispatches call its agent, where that is known."""
 
     def to_json(self) -> list[Any]:
         """As the room's record keeps it; `from_json` reads it back."""
-        return [self.dispatch_id, self.since, self.due, self.identities, self.deleted_at]
+        when = (self.since, self.due)
+        return [self.dispatch_id, *when, self.identities, self.deleted_at, self.agent]
 
     @classmethod
     def from_json(cls, given: list[Any]) -> Unwanted:
         """Read what `to_json` wrote."""
-        dispatch_id, since, due, identities, deleted_at = given
-        return cls(dispatch_id, since, due, tuple(identities), deleted_at)
+        dispatch_id, since, due, identities, *more = given
+        return cls(dispatch_id, since, due, tuple(identities), *more)
 
 
-def unwanted(dispatch_ids: Iterable[str], now: float) -> tuple[Unwanted, ...]:
-    """Dispatches that are found to be unwanted now."""
-    return tuple(Unwanted(dispatch_id, since=now, due=now) for dispatch_id in dispatch_ids)
+def unwanted(these: Mapping[str, str], now: float) -> tuple[Unwanted, ...]:
+    """Dispatches that are found to be unwanted now: LiveKit's ids, and agents' names."""
+    return tuple(Unwanted(i, since=now, due=now, agent=agent) for i, agent in these.items())
 
 
 def heard(
@@ -139,7 +142,7 @@ async def see_gone(
 
     `taken_up` is asked until right before each deletion which dispatches are to stay after all.
     """
-    these = unwanted(dispatch_ids, clock())
+    these = unwanted(dict.fromkeys(dispatch_ids, ""), clock())
 
     async def check() -> None:
         stay = await taken_up()

@@ -49,7 +49,7 @@ async def sweep(hold: Hold, tools: Tools) -> Record:
         log.warning("sweep_failed", room=hold.room, error=str(error))
         enough, listed = SWEEP_SECONDS, []
     now = tools.queue.now()
-    record = record.with_unwanted([d.id for d in listed if _strayed(d, record, sid)], now)
+    record = record.with_unwanted({d.id: d.agent for d in listed if _strayed(d, record, sid)}, now)
     if now - record.sweep_since >= enough:
         return replace(record, sweep=())
     return replace(record, sweep_due=now + EXECUTION_SECONDS)

@@ -32,8 +32,8 @@ async def write_stepped(hold: Hold, tools: Tools, stepped: Sequence[Stepped]) ->
     changed = [each.dispatch for each in stepped]
     changed += [each.follower for each in stepped if each.follower is not None]
     record = record.with_dispatches(changed)
-    record = record.with_unwanted((i for each in stepped for i in each.unwanted), now)
     for each in stepped:
+        record = record.with_unwanted(dict.fromkeys(each.unwanted, each.dispatch.agent), now)
         record = replace(record, unwanted=(*record.unwanted, *each.removed))
         if each.coming:
             record = record.with_coming(each.dispatch, now)

@@ -32,7 +32,7 @@ def remove(world: World, livekit: LiveKit, made: Made) -> None:
     """RemoveParticipant. Only its webhook tells that it was a hand."""
     known = _known(world, made)
     counts = known is not None and known.state is State.ACTIVE
-    _note(world, made, "removes the agent of", counts=counts and not world.weather.lost)
+    _note(world, made, "removes the agent of", counts=counts and world.hears_all)
     livekit.leave(made.room, made.identity, "PARTICIPANT_REMOVED")
     made.is_over = True
 

@@ -64,6 +64,11 @@ class World:
         return EPOCH + self.loop.time() + self.skew
 
     @property
+    def hears_all(self) -> bool:
+        """Whether no webhook is lost for good."""
+        return not self.weather.lost and not self.is_away
+
+    @property
     def is_away(self) -> bool:
         """Whether nothing of the service runs."""
         return self.loop.time() < self.back_at

@@ -73,7 +73,7 @@ def present(livekit: Sandbox) -> set[str]:
 def test_a_dispatch_is_not_deleted_before_its_agent_is_known(livekit: Sandbox) -> None:
     livekit.add_worker(Worker("greeter", accept_delay=0.3, join_delay=0.0))
     livekit.join("support-1", "ana")
-    these = looked(livekit, unwanted([dispatch(livekit)], now=100.0), now=100.0)
+    these = looked(livekit, unwanted({dispatch(livekit): "greeter"}, now=100.0), now=100.0)
     assert explicit(livekit, "support-1")
     assert [(u.identities, u.deleted_at, u.due) for u in these] == [((), None, 100.5)]
     eventually(lambda: len(present(livekit)) == 2)
@@ -88,7 +88,7 @@ def test_an_agent_that_comes_after_its_dispatch_is_deleted_is_removed(livekit: S
     livekit.join("support-1", "ana")
     made = dispatch(livekit)
     eventually(lambda: explicit(livekit, "support-1")[0].state.jobs)
-    these = looked(livekit, unwanted([made], now=100.0), now=100.0)
+    these = looked(livekit, unwanted({made: "greeter"}, now=100.0), now=100.0)
     assert these[0].deleted_at == 100.0
     [agent] = eventually(lambda: present(livekit) - {"ana"})
     these = heard(these, agent, 101.0, here=True)
@@ -108,7 +108,7 @@ def test_an_agent_whose_worker_cannot_be_reached_is_removed(livekit: Sandbox) ->
     livekit.join("support-1", "ana")
     made = dispatch(livekit)
     eventually(lambda: len(present(livekit)) == 2)
-    these = looked(livekit, unwanted([made], now=100.0), now=100.0)
+    these = looked(livekit, unwanted({made: "greeter"}, now=100.0), now=100.0)
     assert len(present(livekit)) == 2
     these = looked(livekit, these, now=these[0].due)
     assert present(livekit) == {"ana"}
@@ -121,13 +121,13 @@ def test_an_agent_of_the_same_identity_that_is_wanted_stays(livekit: Sandbox) ->
     unwelcome, _ = dispatch(livekit), dispatch(livekit)
     [worker] = livekit.agents.workers
     eventually(lambda: len(worker.jobs) == 2 and len(present(livekit)) == 2)
-    these = looked(livekit, unwanted([unwelcome], now=100.0), now=100.0)
+    these = looked(livekit, unwanted({unwelcome: "greeter"}, now=100.0), now=100.0)
     looked(livekit, these, now=104.0)
     assert present(livekit) == {"ana", "the-greeter"}
 
 
 def test_a_room_that_is_gone_is_not_opened_anew(livekit: Sandbox) -> None:
-    assert looked(livekit, unwanted(["AD_gone"], now=100.0), now=100.0) == ()
+    assert looked(livekit, unwanted({"AD_gone": "greeter"}, now=100.0), now=100.0) == ()
     assert "support-1" not in livekit.rooms.open
 
 
@@ -138,7 +138,7 @@ def test_what_livekit_does_not_answer_is_tried_again(livekit: Sandbox) -> None:
     eventually(lambda: len(present(livekit)) == 2)
     livekit.fault("unavailable", "DeleteDispatch", times=1)
     livekit.fault("unavailable", "ListRooms", times=1)
-    these = unwanted([made], now=100.0)
+    these = unwanted({made: "greeter"}, now=100.0)
     for now in (100.0, 101.0):
         these = looked(livekit, these, now)
         assert these
@@ -154,14 +154,18 @@ def test_a_server_that_never_answers_is_given_up() -> None:
             raise Unclear("no answer")
 
     def at(seconds: float) -> tuple[Unwanted, ...]:
-        return asyncio.run(look(unwanted(["AD_1"], 0.0), "support-1", Away(), seconds))
+        return asyncio.run(look(unwanted({"AD_1": "greeter"}, 0.0), "support-1", Away(), seconds))
 
     assert at(299.0)[0].due <= 299.0 + 15.0
     assert at(301.0) == ()
 
 
 def test_a_record_keeps_what_is_unwanted_and_is_due_for_it() -> None:
-    record = Record().with_unwanted(["AD_1", "AD_2"], 100.0).with_unwanted(["AD_1"], 200.0)
+    record = (
+        Record()
+        .with_unwanted({"AD_1": "", "AD_2": ""}, 100.0)
+        .with_unwanted({"AD_1": "greeter"}, 200.0)
+    )
     assert [u.dispatch_id for u in record.unwanted] == ["AD_1", "AD_2"]
     assert record.due == 100.0
     assert Record.from_json(record.to_json()) == record
@@ -175,7 +179,7 @@ def test_many_that_hang_are_seen_to_side_by_side(livekit: Sandbox) -> None:
     eventually(lambda: all(d.state.jobs for d in explicit(livekit, "support-1")))
     livekit.fault("hang", "DeleteDispatch")
     began = time.monotonic()
-    these = looked(livekit, unwanted(ids, now=100.0), now=100.0)
+    these = looked(livekit, unwanted(dict.fromkeys(ids, "greeter"), now=100.0), now=100.0)
     assert time.monotonic() - began < 2 * CALL_SECONDS
     assert len(these) == 4
     assert all(each.due > 100.0 and each.identities for each in these)
@@ -216,7 +220,9 @@ def test_an_identity_that_may_be_that_of_a_wanted_agent_waits(
 def test_in_a_room_of_no_server_nothing_is_due_for_ever(house: House) -> None:
     house.rules.write_text(GREET)
     room = keys.room_key("0123456789", "support-1")
-    house.redis.hset(keys.ROOM + room, "record", Record().with_unwanted(["AD_1"], 1.0).to_json())
+    house.redis.hset(
+        keys.ROOM + room, "record", Record().with_unwanted({"AD_1": "greeter"}, 1.0).to_json()
+    )
     house.redis.zadd(keys.DUE, {room: 1})
     house.start_worker()
     eventually(lambda: house.redis.zscore(keys.DUE, room) is None)
