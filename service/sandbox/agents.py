@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from livekit.protocol.agent import Job, JobState, JobStatus
 from livekit.protocol.models import DisconnectReason, ParticipantInfo, ParticipantPermission
 
-from service.sandbox.names import new_id
+from service.sandbox.names import nanoseconds, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,11 +85,13 @@ class Agents:
         rooms: Rooms,
         *,
         is_offered: Callable[[OpenRoom], bool],
+        clock: Callable[[], float],
         job_listing_delay: float = JOB_LISTING_DELAY,
     ) -> None:
         self.workers: list[Worker] = []
         self._rooms = rooms
         self._is_offered = is_offered
+        self._clock = clock
         self._job_listing_delay = job_listing_delay
         self._asked_at: float | None = None
         """When the server last asked which workers there are."""
@@ -137,7 +138,7 @@ class Agents:
     def _assign(
         self, room: OpenRoom, dispatch: AgentDispatch, worker: Worker, known_at: float
     ) -> None:
-        now = time.time_ns()
+        now = nanoseconds(self._clock())
         job = Job(
             id=new_id("AJ_"),
             dispatch_id=dispatch.id,

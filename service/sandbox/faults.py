@@ -43,6 +43,15 @@ class FaultName(StrEnum):
     """Events happen, no webhook tells of them."""
     WEBHOOKS_HELD = "webhooks_held"
     """Webhooks wait until the fault is cleared, then are sent."""
+    WEBHOOKS_SHUFFLED = "webhooks_shuffled"
+    """Each webhook goes on its own, within `seconds`, so that one of a room overtakes another."""
+    WEBHOOKS_DOUBLED = "webhooks_doubled"
+    """Each webhook is sent twice, as one whose answer was lost."""
+    CLOCK = "clock"
+    """The server's clock is ahead by `seconds`, or behind if they are negative. By it all that the
+    server tells is stamped, webhooks are signed, tokens read and idle rooms closed; the logs of
+    calls and deliveries keep the true time.
+    """
 
 
 @dataclass(slots=True)
@@ -57,7 +66,7 @@ class Fault:
     times: int | None = None
     """How many calls it meets before it is over; None until it is cleared."""
     seconds: float = 1.0
-    """For `slow`, `late` and `too_many`."""
+    """For `slow`, `late`, `too_many`, `webhooks_shuffled` and `clock`."""
     met: int = 0
     """How many calls it has met."""
 
@@ -96,11 +105,17 @@ class Faults:
                 return fault
         return None
 
-    def on(self, name: FaultName, room: str) -> bool:
-        """Whether a fault of this name is on for a room, whatever methods it names."""
-        return any(
-            fault.name is name and (not fault.rooms or room in fault.rooms) for fault in self.active
-        )
+    def on(self, name: FaultName, room: str) -> Fault | None:
+        """The fault of this name that is on for a room, whatever methods it names."""
+        for fault in self.active:
+            if fault.name is name and (not fault.rooms or room in fault.rooms):
+                return fault
+        return None
+
+    @property
+    def clock_ahead(self) -> float:
+        """How many seconds the server's clock is ahead."""
+        return sum(fault.seconds for fault in self.active if fault.name is FaultName.CLOCK)
 
     def add(self, fault: Fault) -> None:
         """Switch it on."""

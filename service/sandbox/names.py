@@ -18,5 +18,10 @@ def new_turn_password() -> str:
     return _letters(43)
 
 
+def nanoseconds(seconds: float) -> int:
+    """A time as dispatches and jobs have it."""
+    return int(seconds * 1_000_000_000)
+
+
 def _letters(count: int) -> str:
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(count))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,9 +36,15 @@ _VIDEO = frozenset({"CAMERA", "SCREEN_SHARE"})
 class People(LoopBound):
     """Rooms and their people, seen from outside. A room or an identity not there is a KeyError."""
 
-    def __init__(self, rooms: Rooms, notify: Callable[[WebhookEvent], None]) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        notify: Callable[[WebhookEvent], None],
+        clock: Callable[[], float],
+    ) -> None:
         self.rooms = rooms
         self._notify = notify
+        self._clock = clock
 
     @on_loop
     def create_room(
@@ -145,7 +150,7 @@ class People(LoopBound):
     ) -> TrackInfo:
         """Let somebody publish a track of a `TrackSource` of the protocol."""
         opened = self._room(room)
-        present, track = opened.participants[identity], _track(source, name)
+        present, track = opened.participants[identity], _track(source, name, self._clock())
         self.rooms.publish(opened, present, track)
         return track
 
@@ -171,7 +176,7 @@ def _reason(name: str) -> DisconnectReason:
     return cast("DisconnectReason", DisconnectReason.Value(name))
 
 
-def _track(source: str, name: str) -> TrackInfo:
+def _track(source: str, name: str, now: float) -> TrackInfo:
     is_video = source in _VIDEO
     mime = "video/VP8" if is_video else "audio/red"
     track = TrackInfo(
@@ -190,7 +195,7 @@ def _track(source: str, name: str) -> TrackInfo:
             )
         ],
         stream="screenshare" if source.startswith("SCREEN") else "camera",
-        version=TimedVersion(unix_micro=time.time_ns() // 1000),
+        version=TimedVersion(unix_micro=int(now * 1_000_000)),
         backup_codec_policy="SIMULCAST",
     )
     if is_video:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,7 @@ from livekit.protocol.agent_dispatch import AgentDispatch, AgentDispatchState, R
 from livekit.protocol.models import Codec, DisconnectReason, ParticipantInfo, Room, TrackInfo
 from livekit.protocol.webhook import WebhookEvent
 
-from service.sandbox.names import new_id, new_turn_password
+from service.sandbox.names import nanoseconds, new_id, new_turn_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,11 +65,12 @@ class OpenRoom:
 class Rooms:
     """All open rooms, and what happens to them."""
 
-    def __init__(self, notify: Callable[[WebhookEvent], None]) -> None:
+    def __init__(self, notify: Callable[[WebhookEvent], None], clock: Callable[[], float]) -> None:
         self.open: dict[str, OpenRoom] = {}
         self.on_dispatch: Callable[[OpenRoom, AgentDispatch], None] = lambda _room, _dispatch: None
         """Told of each new dispatch."""
         self._notify = notify
+        self._clock = clock
 
     def create(self, wanted: Room, agents: Iterable[RoomAgentDispatch] | None = None) -> OpenRoom:
         """Open a room, or find it open: then nothing of what was wanted is applied.
@@ -80,7 +80,7 @@ class Rooms:
         """
         if wanted.name in self.open:
             return self.open[wanted.name]
-        now = time.time()
+        now = self._clock()
         info = Room(
             sid=new_id("RM_"),
             name=wanted.name,
@@ -114,7 +114,7 @@ class Rooms:
         made.CopyFrom(wanted)
         made.id = new_id("AD_")
         made.room = room.name
-        made.state.CopyFrom(AgentDispatchState(created_at=time.time_ns()))
+        made.state.CopyFrom(AgentDispatchState(created_at=nanoseconds(self._clock())))
         room.dispatches[made.id] = made
         self.on_dispatch(room, made)
         return made
@@ -127,7 +127,7 @@ class Rooms:
         """
         if participant.identity in room.participants:
             self.leave(room, participant.identity, DisconnectReason.DUPLICATE_IDENTITY)
-        now = time.time()
+        now = self._clock()
         participant.sid = new_id("PA_")
         participant.state = ParticipantInfo.JOINED
         participant.joined_at = int(now)
@@ -164,7 +164,7 @@ class Rooms:
         participant.state = ParticipantInfo.DISCONNECTED
         participant.disconnect_reason = reason
         participant.version += 1
-        room.left_at = int(time.time())
+        room.left_at = int(self._clock())
         event = "participant_left" if was_active else "participant_connection_aborted"
         self._tell(event, room, participant)
         return participant

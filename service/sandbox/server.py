@@ -76,14 +76,16 @@ class Sandbox(People):
             tuple(webhook_urls),
             key,
             secret,
+            self.faults,
+            self.now,
             retry_waits=tuple(retry_waits),
-            is_lost=lambda room: self.faults.on(FaultName.WEBHOOKS_LOST, room),
-            is_held=lambda room: self.faults.on(FaultName.WEBHOOKS_HELD, room),
         )
-        super().__init__(Rooms(self.webhooks.notify), self.webhooks.notify)
+        notify = self.webhooks.notify
+        super().__init__(Rooms(notify, self.now), notify, self.now)
         self.agents = Agents(
             self.rooms,
             is_offered=lambda room: not self.faults.on(FaultName.NO_WORKER, room.name),
+            clock=self.now,
             job_listing_delay=job_listing_delay,
         )
         self.agents.workers.extend(workers)
@@ -93,7 +95,9 @@ class Sandbox(People):
         methods = Methods(
             self.rooms, self.agents, self._pauses, missing_room_delay=missing_room_delay
         )
-        self._twirp = Twirp(methods.table(), self._keys, self.faults, self.calls, self._pauses)
+        self._twirp = Twirp(
+            methods.table(), self._keys, self.faults, self.calls, self._pauses, self.now
+        )
         self._sweep_every = sweep_every
         self._runner: web.AppRunner | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -102,6 +106,10 @@ class Sandbox(People):
     def url(self) -> str:
         """Its address as `LIVEKIT_URL` takes it."""
         return f"http://{self.host}:{self.port}"
+
+    def now(self) -> float:
+        """Unix seconds by its own clock."""
+        return time.time() + self.faults.clock_ahead
 
     async def start(self) -> None:
         """Listen; again on the same port and with the same rooms, if it was stopped before.
@@ -200,12 +208,12 @@ class Sandbox(People):
         Raises:
             Unauthorized: the server does not accept the token.
         """
-        return self.join_with(read_token(token, self._keys))
+        return self.join_with(read_token(token, self._keys, self.now()))
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._sweep_every)
-            self.rooms.sweep(time.time())
+            self.rooms.sweep(self.now())
 
 
 async def _alive(_request: web.Request) -> web.Response:

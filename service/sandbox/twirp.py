@@ -17,7 +17,7 @@ from service.sandbox.methods import Method, TwirpError, unavailable
 from service.sandbox.protojson import twirp_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from google.protobuf.message import Message
 
@@ -50,6 +50,7 @@ class Twirp:
         faults: Faults,
         calls: Calls,
         pauses: Pauses,
+        clock: Callable[[], float],
     ) -> None:
         self._methods = methods
         self._services = {method.service for method in methods.values()}
@@ -57,11 +58,12 @@ class Twirp:
         self._faults = faults
         self._calls = calls
         self._pauses = pauses
+        self._clock = clock
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Carry out one call."""
         try:
-            grants = read_grants(_authorization(request), self._keys)
+            grants = read_grants(_authorization(request), self._keys, self._clock())
         except Unauthorized as error:
             return web.Response(status=401, text=str(error))
         if request.match_info["service"] not in self._services:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import random
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -19,13 +20,16 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import jwt
 
+from service.sandbox.faults import FaultName
 from service.sandbox.names import new_id
 from service.sandbox.protojson import webhook_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from livekit.protocol.webhook import WebhookEvent
+
+    from service.sandbox.faults import Faults
 
 RETRY_WAITS: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each retry; the delivery is lost after the last."""
@@ -66,10 +70,10 @@ class Webhooks:
         urls: tuple[str, ...],
         key: str,
         secret: str,
+        faults: Faults,
+        clock: Callable[[], float],
         *,
         retry_waits: tuple[float, ...] = RETRY_WAITS,
-        is_lost: Callable[[str], bool] = lambda _room: False,
-        is_held: Callable[[str], bool] = lambda _room: False,
     ) -> None:
         self.urls = urls
         self.count = 0
@@ -77,9 +81,9 @@ class Webhooks:
         self.deliveries: deque[Delivery] = deque(maxlen=_REMEMBERED)
         self._key = key
         self._secret = secret
+        self._faults = faults
+        self._clock = clock
         self._retry_waits = retry_waits
-        self._is_lost = is_lost
-        self._is_held = is_held
         self._queues: dict[tuple[str, str], deque[Delivery]] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -88,14 +92,18 @@ class Webhooks:
     def notify(self, event: WebhookEvent) -> None:
         """Queue an event for every URL; it gets its id and its time here."""
         event.id = event.id or new_id("EV_")
-        event.created_at = event.created_at or int(time.time())
+        event.created_at = event.created_at or int(self._clock())
         self.count += 1
         body = webhook_json(event) if self.urls else b""
-        for url in self.urls:
-            delivery = Delivery(event.id, event.event, event.room.name, url, time.time(), body)
+        room = event.room.name
+        times = 2 if self._faults.on(FaultName.WEBHOOKS_DOUBLED, room) else 1
+        for url in self.urls * times:
+            delivery = Delivery(event.id, event.event, room, url, time.time(), body)
             self.deliveries.append(delivery)
-            if self._is_lost(event.room.name):
+            if self._faults.on(FaultName.WEBHOOKS_LOST, room):
                 delivery.outcome = "lost"
+            elif shuffled := self._faults.on(FaultName.WEBHOOKS_SHUFFLED, room):
+                self._start(self._send_within(shuffled.seconds, delivery))
             else:
                 self._queue(url, _queue_of(event), delivery)
 
@@ -131,17 +139,24 @@ class Webhooks:
         queue = self._queues.get((url, name))
         if queue is None:
             queue = self._queues[url, name] = deque()
-            sender = asyncio.create_task(self._send_queue((url, name), queue))
-            self._senders.add(sender)
-            sender.add_done_callback(self._senders.discard)
+            self._start(self._send_queue((url, name), queue))
         if len(queue) < _MAX_DEPTH:
             queue.append(delivery)
         else:
             delivery.outcome = "dropped"
 
+    def _start(self, sending: Coroutine[None, None, None]) -> None:
+        sender = asyncio.create_task(sending)
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
+
+    async def _send_within(self, seconds: float, delivery: Delivery) -> None:
+        await asyncio.sleep(random.uniform(0, seconds))  # noqa: S311 - chance, no secret
+        await self._send(delivery)
+
     async def _send_queue(self, key: tuple[str, str], queue: deque[Delivery]) -> None:
         while queue:
-            while self._is_held(queue[0].room):
+            while self._faults.on(FaultName.WEBHOOKS_HELD, queue[0].room):
                 await self._woken.wait()
                 for held in queue:
                     held.queued_at = time.time()
@@ -153,7 +168,7 @@ class Webhooks:
         del self._queues[key]
 
     async def _send(self, delivery: Delivery) -> None:
-        token = sign(delivery.body, self._key, self._secret, now=time.time())
+        token = sign(delivery.body, self._key, self._secret, now=self._clock())
         for wait in (*self._retry_waits, None):
             status, retry_after = await self._post(delivery, token)
             delivery.attempts.append(status)

@@ -6,8 +6,10 @@ import asyncio
 import time
 
 import aiohttp
+import jwt
 import pytest
 from livekit import api
+from livekit.api import TokenVerifier
 
 from service.sandbox import FaultName, Sandbox, Worker, running
 from tests.live.receiver import Receiver
@@ -185,6 +187,53 @@ def test_webhooks_of_one_room_are_held_and_others_go():
         sandbox.join("support-2", "ben")
         eventually(lambda: len(webhooks.told("support-2")) == 2)
         assert webhooks.told("support-1") == []
+
+
+def test_shuffled_webhooks_overtake_each_other_and_doubled_ones_come_twice():
+    with Receiver() as webhooks, running(Sandbox(webhook_urls=[webhooks.url])) as sandbox:
+        sandbox.fault("webhooks_shuffled", seconds=0.5)
+        sandbox.fault("webhooks_doubled", rooms=["support-2"])
+        people = [f"caller-{n}" for n in range(20)]
+        for caller in people:
+            sandbox.join("support-1", caller)
+        sandbox.join("support-2", "ana")
+        eventually(lambda: len(webhooks.received) == 21 + 4)
+        joins = [one.identity for one in webhooks.of("support-1", "participant_joined")]
+        assert sorted(joins) == sorted(people)
+        assert joins != people
+        ids = [one.event["id"] for one in webhooks.of("support-2")]
+        assert {ids.count(each) for each in ids} == {2}
+
+
+@pytest.mark.parametrize("ahead", [30.0, -30.0])
+def test_a_wrong_clock_stamps_all_there_is_and_is_right_again(ahead):
+    """By a minute at most: up to then LiveKit takes our tokens, and we take its webhooks."""
+    with Receiver() as webhooks, running(Sandbox(webhook_urls=[webhooks.url])) as sandbox:
+        sandbox.fault("clock", seconds=ahead)
+        wrong = time.time() + ahead
+        sandbox.join("support-1", "ana")
+        made = create(sandbox)
+        [started, joined] = eventually(lambda: len(webhooks.received) == 2 and webhooks.received)
+        claims = jwt.decode(started.headers["authorization"], options={"verify_signature": False})
+        stamped = [
+            int(started.event["createdAt"]),
+            int(started.event["room"]["creationTime"]),
+            int(joined.event["participant"]["joinedAt"]),
+            made.state.created_at / 1e9,
+            claims["nbf"],
+            claims["exp"] - 300,
+        ]
+        assert stamped == pytest.approx([wrong] * 6, abs=5)
+        TokenVerifier(sandbox.key, sandbox.secret).verify(started.headers["authorization"])
+        sandbox.heal("clock")
+        assert sandbox.join("support-1", "ben").joined_at == pytest.approx(time.time(), abs=5)
+
+
+def test_a_clock_that_is_wrong_by_more_refuses_our_tokens(sandbox):
+    sandbox.fault("clock", seconds=-90)
+    with pytest.raises(api.TwirpError) as failed:
+        create(sandbox)
+    assert failed.value.status == 401
 
 
 def test_the_sandbox_stops_though_calls_hang_and_webhooks_are_being_retried():
