@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,33 @@ def fault(name: str, *methods: str, **more: Any) -> Callable[[Place], Mend]:
     return start
 
 
+def webhooks_shuffled_and_doubled(place: Place) -> Mend:
+    """Those of rooms that close go sooner, so that no room closes around its caller's webhook.
+
+    What is not late is called for without a look: a join that its room's end overtakes within
+    `LATE_SECONDS` opens the room again, until the end is heard of.
+    """
+    place.sandbox.fault("webhooks_doubled")
+    closing = [f"shuffled-{n}" for n in range(CLOSED)]
+    place.sandbox.fault("webhooks_shuffled", rooms=closing, seconds=1.0)
+    place.sandbox.fault("webhooks_shuffled", seconds=3.0)
+
+    def mend() -> None:
+        place.sandbox.heal("webhooks_doubled")
+        place.sandbox.heal("webhooks_shuffled")
+
+    return mend
+
+
+def clock(ahead: float) -> Callable[[Place], Mend]:
+    """LiveKit's clock is not ours.
+
+    Up to a minute that is no matter of signatures: so far off LiveKit takes our tokens, as
+    `WebhookReceiver` takes its webhooks.
+    """
+    return fault("clock", seconds=ahead)
+
+
 def some_webhooks_lost(place: Place) -> Mend:
     lost = [f"lost-{n}" for n in range(0, CALLS, 3)]
     place.sandbox.fault("webhooks_lost", rooms=lost)
@@ -143,22 +171,43 @@ def kill(place: Place, word: str) -> None:
     os.kill(victim, signal.SIGKILL)
 
 
+def all_of_it_killed(place: Place) -> Mend:
+    """Nothing is left but the supervisor, twice."""
+
+    def kill_all() -> None:
+        for pid in pids(place):
+            with suppress(ProcessLookupError):  # it has died with its parent
+                os.kill(pid, signal.SIGKILL)
+
+    kill_all()
+    return kill_all
+
+
 def all_of_it_stopped(place: Place) -> Mend:
     """Web process and worker stand still, as a machine that sleeps; webhooks are given up."""
-    pids = [*place.up.pids(" serve"), *place.up.pids(" worker"), *place.up.pids("valkey-server")]
-    for pid in pids:
+    stopped = pids(place)
+    for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
 
     def mend() -> None:
-        for pid in pids:
+        for pid in stopped:
             os.kill(pid, signal.SIGCONT)
 
     return mend
 
 
+def pids(place: Place) -> list[int]:
+    """All processes of the service but the supervisor, when each kind is there."""
+    kinds = (" serve", " worker", "valkey-server")
+    return [pid for kind in kinds for pid in eventually(lambda k=kind: place.up.pids(k), 20)]
+
+
 CASES: dict[str, tuple[str, Callable[[Place], Mend]]] = {
     "a third of the webhooks lost": ("lost", some_webhooks_lost),
     "all webhooks late": ("late", fault("webhooks_held")),
+    "webhooks shuffled and doubled": ("shuffled", webhooks_shuffled_and_doubled),
+    "LiveKit's clock 30 s ahead": ("ahead", clock(30.0)),
+    "LiveKit's clock 30 s behind": ("behind", clock(-30.0)),
     "LiveKit answers 503": ("unavailable", fault("unavailable")),
     "LiveKit answers 503, work done": ("after", fault("unavailable_after_work", "CreateDispatch")),
     "LiveKit hangs": ("hang", fault("hang")),
@@ -170,6 +219,7 @@ CASES: dict[str, tuple[str, Callable[[Place], Mend]]] = {
     "worker killed": ("worker", killed(" worker")),
     "Valkey killed": ("valkey", killed("valkey-server")),
     "web process killed": ("web", killed(" serve")),
+    "all of them killed at once": ("all", all_of_it_killed),
     "the service stands still": ("still", all_of_it_stopped),
 }
 
