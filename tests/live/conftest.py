@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.fixtures import *  # noqa: F403 - fixtures are found by name
+from tests.live.house import open_house  # noqa: F401
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import os
@@ -9,14 +10,20 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
+from livekit.api import LiveKitAPI
 
 from tests.ports import free_ports
 from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
 
 KEY = "devkey"
 SECRET = "secretsecretsecretsecretsecretsecret"
@@ -56,24 +63,57 @@ def _missing(what: str) -> NoReturn:
 
 @dataclass
 class LiveKitServer:
-    """A server that runs until `stop`; `kill` is what a crash looks like."""
+    """A server that runs until `stop`."""
 
     url: str
     key: str
     secret: str
-    process: subprocess.Popen[bytes]
     home: Path
+    process: subprocess.Popen[bytes] = field(init=False)
 
-    def stop(self) -> None:
-        """End it and wait."""
+    def start(self) -> None:
+        """Start it and wait until it answers; again, if it was killed. It begins without rooms."""
+        command = [require_livekit_server(), "--config", self.home / "livekit.yaml"]
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            eventually(self._answers, timeout=30)
+        except BaseException:
+            self.stop()
+            raise
+
+    def kill(self) -> None:
+        """What a crash looks like: its rooms are gone, and no webhook tells of it."""
         self.process.kill()
         self.process.wait()
+
+    def ask(self, call: Callable[[LiveKitAPI], Awaitable[T]]) -> T:
+        """What a call of its API returns: `server.ask(lambda api: api.room.list_rooms(asked))`."""
+
+        async def asking() -> T:
+            async with LiveKitAPI(self.url, self.key, self.secret) as api:
+                return await call(api)
+
+        return asyncio.run(asking())
+
+    def stop(self) -> None:
+        """End it and wait, and leave nothing behind."""
+        self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
 
     @property
     def log(self) -> str:
         """What it has written so far."""
         return (self.home / "log").read_text()
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"livekit-server ended at once:\n{self.log}")
+        try:
+            with urllib.request.urlopen(self.url, timeout=1) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, ConnectionError):
+            return False
 
 
 def start_livekit_server(
@@ -93,7 +133,7 @@ def start_livekit_server(
         secret: the key's secret.
         room: its `room` configuration, such as `{"auto_create": False}`.
     """
-    binary = require_livekit_server()
+    require_livekit_server()
     port, tcp, udp = free_ports(3)
     config: dict[str, object] = {
         "port": port,
@@ -113,24 +153,6 @@ def start_livekit_server(
     home.mkdir(parents=True, exist_ok=True)
     # JSON is YAML, and this file holds the secret.
     (home / "livekit.yaml").write_text(json.dumps(config))
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [binary, "--config", home / "livekit.yaml"], stdout=log, stderr=subprocess.STDOUT
-        )
-    server = LiveKitServer(f"http://127.0.0.1:{port}", key, secret, process, home)
-    try:
-        eventually(lambda: _answers(server), timeout=30)
-    except BaseException:
-        server.stop()
-        raise
+    server = LiveKitServer(f"http://127.0.0.1:{port}", key, secret, home)
+    server.start()
     return server
-
-
-def _answers(server: LiveKitServer) -> bool:
-    if server.process.poll() is not None:
-        raise RuntimeError(f"livekit-server ended at once:\n{server.log}")
-    try:
-        with urllib.request.urlopen(server.url, timeout=1) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError):
-        return False

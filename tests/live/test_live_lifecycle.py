@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from livekit.api import ListParticipantsRequest, LiveKitAPI, RoomParticipantIdentity
+from livekit.api import RoomParticipantIdentity
 
-from tests.live.test_whole_service import House, environment
-from tests.ports import free_port
-from tests.up import Up
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.live.agent_worker import AgentWorker
-    from tests.live.livekit_server import LiveKitServer
+    from tests.live.house import House, OpenHouse
     from tests.live.participants import Participant
-    from tests.live.receiver import Receiver
 
     Join = Callable[..., Participant]
 
@@ -45,35 +39,8 @@ rules:
 
 
 @pytest.fixture
-def house(
-    livekit_server: Callable[..., LiveKitServer],
-    agent_worker: Callable[..., AgentWorker],
-    receiver: Receiver,
-    tmp_path: Path,
-) -> Iterator[House]:
-    port = free_port()
-    server = livekit_server(f"http://127.0.0.1:{port}/webhooks/livekit", receiver.url)
-    workers = {"": agent_worker(server, "greeter")}
-    with Up(tmp_path, RULES, environment(server), port=port) as up:
-        yield House(server, up, workers)
-
-
-def by_hand(house: House, call: Callable[[LiveKitAPI], Awaitable[Any]]) -> Any:
-    """Do something on the server as an operator does."""
-
-    async def run() -> Any:
-        server = house.server
-        async with LiveKitAPI(server.url, server.key, server.secret) as api:
-            return await call(api)
-
-    return asyncio.run(run())
-
-
-def agents(house: House, room: str) -> list[str]:
-    """Identities of the agents in a room."""
-    asked = ListParticipantsRequest(room=room)
-    people = by_hand(house, lambda api: api.room.list_participants(asked)).participants
-    return [p.identity for p in people if p.identity.startswith("agent-")]
+def house(open_house: OpenHouse) -> House:
+    return open_house(RULES, "")
 
 
 def active_rooms(house: House, rooms: set[str]) -> None:
@@ -95,7 +62,7 @@ def test_a_deployment_nobody_serves_falls_back_to_production(house: House, join:
     waited = seconds(after["created_at"]) - seconds(before["accepted_at"])
     print(f"fell back after {waited:.2f} s, joined after {joined(before, after):.2f} s")
     assert waited < 2 + 1
-    assert len(agents(house, "beta-1")) == 1
+    assert len(house.agents("beta-1")) == 1
 
 
 def test_an_agent_whose_process_is_killed_is_back(
@@ -111,7 +78,7 @@ def test_an_agent_whose_process_is_killed_is_back(
     took = seconds(after["joined_at"]) - seconds(before["ended_at"])
     print(f"back {took:.2f} s after LiveKit told of {before['reason']}")
     assert took < 3
-    assert agents(house, "call-1") == [after["agent_identity"]]
+    assert house.agents("call-1") == [after["agent_identity"]]
 
 
 @pytest.mark.parametrize("hand", ["dispatch", "participant"])
@@ -120,10 +87,10 @@ def test_an_agent_sent_away_by_hand_stays_away(house: House, join: Join, hand: s
     [active] = eventually(lambda: house.up.dispatches(state="active"), timeout=20)
     if hand == "dispatch":
         dispatch_id = active["dispatch_id"]
-        by_hand(house, lambda api: api.agent_dispatch.delete_dispatch(dispatch_id, "call-1"))
+        house.server.ask(lambda api: api.agent_dispatch.delete_dispatch(dispatch_id, "call-1"))
     else:
         identity = RoomParticipantIdentity(room="call-1", identity=active["agent_identity"])
-        by_hand(house, lambda api: api.room.remove_participant(identity))
+        house.server.ask(lambda api: api.room.remove_participant(identity))
     eventually(lambda: house.up.dispatches(state="active") == [], timeout=20)
     eventually(lambda: house.up.dispatches(state="scheduled") == [], timeout=20)
     join(house.server, "beta-1", "eva")
@@ -131,7 +98,7 @@ def test_an_agent_sent_away_by_hand_stays_away(house: House, join: Join, hand: s
     join(house.server, "call-1", "ben")
     join(house.server, "call-2", "zoe")
     active_rooms(house, {"beta-1", "call-2"})
-    assert agents(house, "call-1") == []
+    assert house.agents("call-1") == []
 
 
 def test_an_agent_leaves_when_nobody_needs_it_any_more(house: House, join: Join) -> None:
@@ -140,7 +107,7 @@ def test_an_agent_leaves_when_nobody_needs_it_any_more(house: House, join: Join)
     ana.leave()
     [released] = eventually(lambda: house.up.dispatches(state="released"), timeout=20)
     assert released["reason"] == "last_human_left"
-    eventually(lambda: agents(house, "call-1") == [], timeout=10)
+    eventually(lambda: house.agents("call-1") == [], timeout=10)
 
 
 def seconds(text: str) -> float:

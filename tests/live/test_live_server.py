@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import urllib.request
 
 from livekit import api
 
 from tests.waiting import eventually
-
-
-def ask(server, question):
-    async def asking():
-        async with api.LiveKitAPI(server.url, server.key, server.secret) as client:
-            return await question(client)
-
-    return asyncio.run(asking())
 
 
 def test_a_killed_agent_stays_until_the_server_misses_it(
@@ -28,7 +19,7 @@ def test_a_killed_agent_stays_until_the_server_misses_it(
     asked = api.CreateAgentDispatchRequest(
         room="support-1", agent_name="greeter", deployment="staging"
     )
-    ask(server, lambda client: client.agent_dispatch.create_dispatch(asked))
+    server.ask(lambda client: client.agent_dispatch.create_dispatch(asked))
     eventually(lambda: len(receiver.of("support-1", "participant_joined")) == 2)
     (job,) = worker.jobs("support-1")
     worker.stop()
@@ -57,5 +48,5 @@ def test_without_auto_create_a_dispatch_finds_no_room(livekit_server):
         except api.TwirpError as error:
             return error
 
-    refused = ask(server, create)
+    refused = server.ask(create)
     assert (refused.status, refused.code) == (503, "unavailable")

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.test_whole_service import House, environment
-from tests.ports import free_port
-from tests.up import Up
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from tests.live.agent_worker import AgentWorker
-    from tests.live.livekit_server import LiveKitServer
+    from tests.live.house import House, OpenHouse
     from tests.live.participants import Participant
-    from tests.live.receiver import Receiver
 
     Join = Callable[..., Participant]
 
@@ -46,17 +40,8 @@ rules:
 
 
 @pytest.fixture
-def house(
-    livekit_server: Callable[..., LiveKitServer],
-    agent_worker: Callable[..., AgentWorker],
-    receiver: Receiver,
-    tmp_path: Path,
-) -> Iterator[House]:
-    port = free_port()
-    server = livekit_server(f"http://127.0.0.1:{port}/webhooks/livekit", receiver.url)
-    workers = {name: agent_worker(server, "greeter", name) for name in ("", "staging")}
-    with Up(tmp_path, RULES, environment(server), port=port) as up:
-        yield House(server, up, workers)
+def house(open_house: OpenHouse) -> House:
+    return open_house(RULES, "", "staging")
 
 
 def test_a_full_limit_lets_the_next_rule_of_the_group_send_its_agent(

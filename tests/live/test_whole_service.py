@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import statistics
 import time
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from livekit import api
 
-from tests.ports import free_port
+from tests.live.house import environment
 from tests.up import Up
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.live.agent_worker import AgentWorker
+    from tests.live.house import House, OpenHouse
     from tests.live.livekit_server import LiveKitServer
     from tests.live.participants import Participant
     from tests.live.receiver import Receiver
@@ -45,36 +44,9 @@ rules:
 SPANISH = '{"lang":"es"}'
 
 
-class House:
-    """The service, a real server that sends it webhooks, a production and a staging worker."""
-
-    def __init__(self, server: LiveKitServer, up: Up, workers: dict[str, AgentWorker]) -> None:
-        self.server, self.up, self.workers = server, up, workers
-
-    def jobs(self, room: str) -> list[dict[str, Any]]:
-        return [job for worker in self.workers.values() for job in worker.jobs(room)]
-
-
-def environment(server: LiveKitServer) -> dict[str, str]:
-    return {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.key,
-        "LIVEKIT_API_SECRET": server.secret,
-    }
-
-
 @pytest.fixture
-def house(
-    livekit_server: Callable[..., LiveKitServer],
-    agent_worker: Callable[..., AgentWorker],
-    receiver: Receiver,
-    tmp_path: Path,
-) -> Iterator[House]:
-    port = free_port()
-    server = livekit_server(f"http://127.0.0.1:{port}/webhooks/livekit", receiver.url)
-    workers = {name: agent_worker(server, "greeter", name) for name in ("", "staging")}
-    with Up(tmp_path, RULES, environment(server), port=port) as up:
-        yield House(server, up, workers)
+def house(open_house: OpenHouse) -> House:
+    return open_house(RULES, "", "staging")
 
 
 def test_the_right_agent_joins_the_right_room_once(house: House, join: Join) -> None:
@@ -168,21 +140,13 @@ def _signed(one: Any) -> dict[str, str]:
 
 def create_room(server: LiveKitServer, room: str, metadata: str) -> None:
     asked = api.CreateRoomRequest(name=room, metadata=metadata)
-    _call(server, lambda livekit: livekit.room.create_room(asked))
+    server.ask(lambda livekit: livekit.room.create_room(asked))
 
 
 def delete_room(server: LiveKitServer, room: str) -> None:
-    _call(server, lambda livekit: livekit.room.delete_room(api.DeleteRoomRequest(room=room)))
+    server.ask(lambda livekit: livekit.room.delete_room(api.DeleteRoomRequest(room=room)))
 
 
 def rooms(server: LiveKitServer) -> list[str]:
-    found = _call(server, lambda livekit: livekit.room.list_rooms(api.ListRoomsRequest()))
+    found = server.ask(lambda livekit: livekit.room.list_rooms(api.ListRoomsRequest()))
     return [room.name for room in found.rooms]
-
-
-def _call(server: LiveKitServer, call: Callable[[api.LiveKitAPI], Any]) -> Any:
-    async def run() -> Any:
-        async with api.LiveKitAPI(server.url, server.key, server.secret) as livekit:
-            return await call(livekit)
-
-    return asyncio.run(run())
