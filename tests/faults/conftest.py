@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,17 +15,41 @@ from tests.workers.conftest import hook, house, sandbox  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.workers.conftest import House
 
-_WORKER = "from service.cli import main; main(['worker'])"
+    Start = Callable[[], subprocess.Popen[bytes]]
+
+_WORKER = ("-c", "from service.cli import main; main(['worker'])")
+_CRASHING = ("-m", "tests.faults.crashing_worker")
 
 
 @pytest.fixture
-def worker(house: House) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:  # noqa: F811
+def worker(house: House) -> Iterator[Start]:  # noqa: F811
     """Starts `dispatcher worker` in a process of its own."""
+    with _processes(_WORKER, _environ(house)) as start:
+        yield start
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> Path:
+    """Where `crashing_worker` remembers where it has died or stopped."""
+    folder = tmp_path / "crashed"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def crashing_worker(house: House, crashed: Path) -> Iterator[Start]:  # noqa: F811
+    """Starts one that dies or stops where a room's name says: see `crashing_worker.py`."""
+    with _processes(_CRASHING, {**_environ(house), "CRASHED": str(crashed)}) as start:
+        yield start
+
+
+def _environ(house: House) -> dict[str, str]:  # noqa: F811
     server = house.settings.servers[0]
-    environ = {
+    return {
         "PATH": os.environ["PATH"],
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,
@@ -35,16 +58,21 @@ def worker(house: House) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:  # 
         "DISPATCHER_DATA": str(house.settings.data),
         "DISPATCHER_RULES": str(house.rules),
     }
+
+
+@contextmanager
+def _processes(arguments: tuple[str, ...], environ: dict[str, str]) -> Iterator[Start]:
+    """Starts Python with these; whatever still runs or stands at the end is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-c", _WORKER], env=environ)
+        process = subprocess.Popen([sys.executable, *arguments], env=environ)
         started.append(process)
         return process
 
-    yield start
-    for process in started:
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()

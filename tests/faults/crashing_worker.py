@@ -1,8 +1,10 @@
-"""`dispatcher worker` that kills itself between two effects.
+"""`dispatcher worker` that kills or stops itself between two effects.
 
 For a room named `crash-<n>` it dies at the n-th point of the work on it, once: there is one before
-each write to Redis and each call to LiveKit, and so one after each. `CRASHED` names the folder in
-which it remembers where it has died.
+each write to Redis and each call to LiveKit, and so one after each. `crash-<effect>` is the first
+point before that effect, such as `crash-create`; for a room named `stop-…` it does not die there,
+it stands still until somebody sends SIGCONT. `CRASHED` names the folder in which it remembers where
+that was.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,6 +23,7 @@ from workers.inbox import DueQueue, Hold
 from workers.providers.livekit import LiveKit
 
 CRASHED = Path(os.environ["CRASHED"])
+SIGNALS = {"crash": signal.SIGKILL, "stop": signal.SIGSTOP}
 CALLS = ("create", "delete", "remove", "dispatches", "room_sid", "snapshot")
 _points: Counter[str] = Counter()
 
@@ -27,15 +31,16 @@ Effect = Callable[..., Awaitable[Any]]
 
 
 def point(room: str, what: str) -> None:
-    """Die here, if this is the point of this room."""
-    word, _, number = room.partition("-")
-    if word != "crash":
+    """Die or stop here, if this is the point of this room."""
+    word, _, where = room.partition("-")
+    if word not in SIGNALS:
         return
     here, _points[room] = _points[room], _points[room] + 1
-    died = CRASHED / room
-    if here == int(number) and not died.exists():
-        died.write_text(what)
-        os.kill(os.getpid(), signal.SIGKILL)
+    was_here = CRASHED / room
+    if where in (str(here), what) and not was_here.exists():
+        was_here.write_text(what)
+        # To this thread: sent to the process, it may go on for a moment.
+        signal.pthread_kill(threading.get_ident(), SIGNALS[word])
 
 
 def between(room_of: Callable[..., str], name: str, effect: Effect) -> Effect:

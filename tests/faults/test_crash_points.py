@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -15,6 +12,7 @@ from tests.workers.conftest import explicit
 from workers import keys
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -38,25 +36,21 @@ MOST_POINTS = 80
 @pytest.mark.faults
 @pytest.mark.timeout(400)
 def test_a_worker_may_die_between_any_two_effects(
-    house: House, sandbox: Sandbox, worker: Start, tmp_path: Path
+    house: House, sandbox: Sandbox, worker: Start, crashing_worker: Start, crashed: Path
 ) -> None:
     house.rules.write_text(RULES)
-    crashed = tmp_path / "crashed"
-    crashed.mkdir()
-    dying = start(house, crashed)
+    dying = crashing_worker()
     walked = 0
-    try:
-        for number in range(MOST_POINTS):
-            room = f"crash-{number}"
-            sandbox.join(room, "ana")
-            eventually(lambda d=dying, r=room: d.poll() is not None or done(house, r), timeout=40)
-            if dying.poll() is None:
-                break  # its agent came before this point
-            dying = start(house, crashed)
-            walked += 1
-    finally:
-        dying.kill()
-        dying.wait()
+    for number in range(MOST_POINTS):
+        room = f"crash-{number}"
+        sandbox.join(room, "ana")
+        eventually(lambda d=dying, r=room: d.poll() is not None or done(house, r), timeout=40)
+        if dying.poll() is None:
+            break  # its agent came before this point
+        dying = crashing_worker()
+        walked += 1
+    dying.kill()
+    dying.wait()
     worker()
     rooms = [f"crash-{number}" for number in range(walked + 1)]
     eventually(lambda: not_done(house, rooms) == {}, timeout=60, interval=0.2)
@@ -85,19 +79,3 @@ def not_done(house: House, rooms: list[str]) -> dict[str, list[str]]:
 def done(house: House, room: str) -> bool:
     """Whether a room has gone through its ladder."""
     return [d["state"] for d in house.dispatches(room=room)] == ["superseded", "active"]
-
-
-def start(house: House, crashed: Path) -> subprocess.Popen[bytes]:
-    """Start a worker that will die."""
-    server = house.settings.servers[0]
-    environ = {
-        "PATH": os.environ["PATH"],
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-        "REDIS_URL": str(house.settings.redis_url),
-        "DISPATCHER_DATA": str(house.settings.data),
-        "DISPATCHER_RULES": str(house.rules),
-        "CRASHED": str(crashed),
-    }
-    return subprocess.Popen([sys.executable, "-m", "tests.faults.crashing_worker"], env=environ)
