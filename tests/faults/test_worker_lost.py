@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
+from workers import keys
 from workers.inbox import LEASE_SECONDS
+from workers.presence import workers_at_work
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from service.sandbox import Sandbox
+    from service.sandbox import Call, Sandbox
     from tests.workers.conftest import House
 
     Start = Callable[[], subprocess.Popen[bytes]]
+    Tell = Callable[[str], None]
 
 pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Prints a figure at each run, not only at one that fails."""
+
+    def tell(figure: str) -> None:
+        with capsys.disabled():
+            print(f"\n{figure}")
+
+    return tell
 
 
 @pytest.mark.parametrize("fault", ["hang_after_work", "hang"])
@@ -64,25 +80,88 @@ def test_a_worker_that_sleeps_through_its_lease_takes_nothing_back_that_was_adop
 
 
 def test_a_double_made_by_a_worker_that_had_lost_its_room_is_deleted(
-    house: House, sandbox: Sandbox, worker: Start
+    house: House, sandbox: Sandbox, worker: Start, tell: Tell
 ) -> None:
     house.rules.write_text(GREET)
-    first = worker()
+    first, second = worker(), worker()
+    eventually(lambda: len(workers_at_work(house.redis)) == 2, timeout=40)
+    second.send_signal(signal.SIGSTOP)  # ready, for what follows is a matter of seconds
     # LiveKit takes the call in, and carries it out only when everybody has given it up.
     sandbox.fault("late", "CreateDispatch", times=1, seconds=LEASE_SECONDS + 4)
     sandbox.join("support-1", "ana")
     eventually(lambda: sandbox.calls.of("CreateDispatch"), timeout=20)
     began = time.monotonic()
     first.kill()
-    worker()
-    eventually(lambda: len(explicit(sandbox, "support-1")) == 2, timeout=40)
-    doubled = time.monotonic()
-    eventually(lambda: len(explicit(sandbox, "support-1")) == 1, timeout=20)
-    overlap = time.monotonic() - doubled
-    assert overlap < 7, f"two agents for {overlap:.1f} s"
-    [dispatch] = house.dispatches()
-    [left] = explicit(sandbox, "support-1")
-    assert dispatch["dispatch_id"] == left.id
-    people = sandbox.rooms.open["support-1"].participants
-    eventually(lambda: set(people) == {"ana", dispatch["agent_identity"]})
+    second.send_signal(signal.SIGCONT)
+    eventually(lambda: len(made(sandbox)) == 2, timeout=40)
+    the_double_goes(house, sandbox, "support-1", tell)
     assert time.monotonic() - began < LEASE_SECONDS + 20
+
+
+@pytest.mark.parametrize(
+    ("looked", "dies"),
+    [(False, True), (False, False), (True, False)],
+    ids=["dies of it", "before the second look", "after the second look"],
+)
+def test_a_double_made_by_a_worker_that_slept_between_its_record_and_its_call_is_deleted(
+    house: House,
+    sandbox: Sandbox,
+    worker: Start,
+    crashing_worker: Start,
+    tell: Tell,
+    looked: bool,
+    dies: bool,
+) -> None:
+    """It calls when it wakes: no lease can stop it, and the room has its agent already."""
+    house.rules.write_text(GREET)
+    room = "stop-create"
+    sleeper = crashing_worker()
+    sandbox.join(room, "ana")
+    eventually(lambda: state(sleeper) == "T", timeout=20)
+    worker()
+    eventually(lambda: house.dispatches(state="active"), timeout=40)
+    if looked:
+        eventually(lambda: house.redis.exists(keys.DUE) == 0, timeout=20)
+    if dies:
+        sandbox.fault("hang_after_work", "CreateDispatch", times=1)
+    assert len(made(sandbox)) == 1
+    sleeper.send_signal(signal.SIGCONT)
+    eventually(lambda: len(made(sandbox)) == 2, timeout=10)
+    if dies:
+        sleeper.kill()
+    the_double_goes(house, sandbox, room, tell)
+
+
+def made(sandbox: Sandbox) -> list[Call]:
+    """The calls that made a dispatch."""
+    return [call for call in sandbox.calls.of("CreateDispatch") if call.worked]
+
+
+def state(process: subprocess.Popen[bytes]) -> str:
+    """The letter Linux has for a process's state; T is stopped."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+def the_double_goes(house: House, sandbox: Sandbox, room: str, tell: Tell) -> None:
+    """Wait until one dispatch is left, the one we know of; tell how long there were two agents."""
+    eventually(lambda: len(explicit(sandbox, room)) == 1, timeout=20)
+    [dispatch] = house.dispatches()
+    [left] = explicit(sandbox, room)
+    assert dispatch["dispatch_id"] == left.id
+    people = sandbox.rooms.open[room].participants
+    eventually(lambda: set(people) == {"ana", dispatch["agent_identity"]})
+    seconds = overlap(sandbox)
+    tell(f"a double lived for {seconds:.1f} s")
+    assert seconds < 7
+
+
+def overlap(sandbox: Sandbox) -> float:
+    """How long there was more than one agent, as LiveKit tells it."""
+    present, since, seconds = 0, 0.0, 0.0
+    for delivery in sandbox.webhooks.deliveries:
+        participant = json.loads(delivery.body).get("participant", {})
+        if participant.get("kind") == "AGENT":
+            seconds += delivery.queued_at - since if present > 1 else 0.0
+            present += 1 if delivery.event == "participant_joined" else -1
+            since = delivery.queued_at
+    return seconds
