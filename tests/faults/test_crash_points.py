@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from service.sandbox import Sandbox
+    from tests.conftest import Figure
     from tests.workers.conftest import House
 
     Start = Callable[[], subprocess.Popen[bytes]]
@@ -36,7 +37,12 @@ MOST_POINTS = 80
 @pytest.mark.faults
 @pytest.mark.timeout(400)
 def test_a_worker_may_die_between_any_two_effects(
-    house: House, sandbox: Sandbox, worker: Start, crashing_worker: Start, crashed: Path
+    house: House,
+    sandbox: Sandbox,
+    worker: Start,
+    crashing_worker: Start,
+    crashed: Path,
+    figure: Figure,
 ) -> None:
     house.rules.write_text(RULES)
     dying = crashing_worker()
@@ -56,7 +62,7 @@ def test_a_worker_may_die_between_any_two_effects(
     eventually(lambda: not_done(house, rooms) == {}, timeout=60, interval=0.2)
     eventually(lambda: house.redis.exists(keys.DUE) == 0, timeout=60, interval=0.2)
     told = Counter(path.read_text() for path in crashed.iterdir())
-    print(f"died at {walked} points, before: {dict(told)}")
+    figure(f"a worker died at {walked} points, before: {dict(told)}")
     assert walked > 12
     assert {len(explicit(sandbox, room)) for room in rooms} == {1}
     agents = Counter(

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +28,8 @@ from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.conftest import Figure
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -55,7 +57,6 @@ class Place:
 
     sandbox: Sandbox
     up: Up
-    table: list[tuple[str, int, int, int, float]] = field(default_factory=list)
 
     def agents(self, room: str) -> list[str]:
         """Identities of our agents in a room."""
@@ -84,15 +85,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with running(sandbox):
         environ["LIVEKIT_URL"] = sandbox.url
         with Up(home, RULES, environ, port=port) as up:
-            there = Place(sandbox, up)
-            yield there
-    print("\n" + _table(there.table))
-
-
-def _table(rows: list[tuple[str, int, int, int, float]]) -> str:
-    head = f"{'fault':<34}{'webhooks':>9}{'lost':>6}{'doubled':>9}{'healed after':>14}"
-    lines = [f"{n:<34}{w:>9}{lost:>6}{two:>9}{heal:>12.1f} s" for n, w, lost, two, heal in rows]
-    return "\n".join([head, *lines])
+            yield Place(sandbox, up)
 
 
 Mend = Callable[[], None]
@@ -225,7 +218,9 @@ CASES: dict[str, tuple[str, Callable[[Place], Mend]]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_call_has_its_one_agent_when_it_is_over(place: Place, name: str) -> None:
+def test_each_call_has_its_one_agent_when_it_is_over(
+    place: Place, figure: Figure, name: str
+) -> None:
     prefix, start = CASES[name]
     before = place.webhooks()
     rooms = [f"{prefix}-{n}" for n in range(CALLS)]
@@ -243,6 +238,7 @@ def test_each_call_has_its_one_agent_when_it_is_over(place: Place, name: str) ->
     _PACE.wait(max(0.0, BROKEN_SECONDS - (time.monotonic() - began)))
     mend()
     mended = time.monotonic()
+    healed = None
     try:
         eventually(lambda: all(len(place.agents(r)) == 1 for r in staying), HEAL_SECONDS)
         healed = time.monotonic() - mended
@@ -250,9 +246,9 @@ def test_each_call_has_its_one_agent_when_it_is_over(place: Place, name: str) ->
     finally:
         lost = sum(not place.agents(r) for r in staying)
         doubled = sum(len(place.agents(r)) > 1 for r in staying)
-        took = time.monotonic() - mended
-        place.table.append((name, place.webhooks() - before, lost, doubled, took))
-    place.table[-1] = (name, place.webhooks() - before, 0, 0, healed)
+        webhooks = place.webhooks() - before
+        told = f"healed after {healed:4.1f} s" if healed is not None else "NOT healed"
+        figure(f"{name:<38}{webhooks:>5} webhooks, {lost} lost, {doubled} doubled, {told}")
     assert [r for r in closing if r in place.sandbox.rooms.open] == []
     assert strangers in place.sandbox.rooms.open[staying[-1]].dispatches
     for room in staying:

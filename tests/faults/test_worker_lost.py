@@ -21,23 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from service.sandbox import Call, Sandbox
+    from tests.conftest import Figure
     from tests.workers.conftest import House
 
     Start = Callable[[], subprocess.Popen[bytes]]
-    Tell = Callable[[str], None]
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Prints a figure at each run, not only at one that fails."""
-
-    def tell(figure: str) -> None:
-        with capsys.disabled():
-            print(f"\n{figure}")
-
-    return tell
 
 
 @pytest.mark.parametrize("fault", ["hang_after_work", "hang"])
@@ -80,7 +69,7 @@ def test_a_worker_that_sleeps_through_its_lease_takes_nothing_back_that_was_adop
 
 
 def test_a_double_made_by_a_worker_that_had_lost_its_room_is_deleted(
-    house: House, sandbox: Sandbox, worker: Start, tell: Tell
+    house: House, sandbox: Sandbox, worker: Start, figure: Figure
 ) -> None:
     house.rules.write_text(GREET)
     first, second = worker(), worker()
@@ -94,7 +83,7 @@ def test_a_double_made_by_a_worker_that_had_lost_its_room_is_deleted(
     first.kill()
     second.send_signal(signal.SIGCONT)
     eventually(lambda: len(made(sandbox)) == 2, timeout=40)
-    the_double_goes(house, sandbox, "support-1", tell)
+    the_double_goes(house, sandbox, "support-1", figure)
     assert time.monotonic() - began < LEASE_SECONDS + 20
 
 
@@ -108,7 +97,7 @@ def test_a_double_made_by_a_worker_that_slept_between_its_record_and_its_call_is
     sandbox: Sandbox,
     worker: Start,
     crashing_worker: Start,
-    tell: Tell,
+    figure: Figure,
     looked: bool,
     dies: bool,
 ) -> None:
@@ -129,7 +118,7 @@ def test_a_double_made_by_a_worker_that_slept_between_its_record_and_its_call_is
     eventually(lambda: len(made(sandbox)) == 2, timeout=10)
     if dies:
         sleeper.kill()
-    the_double_goes(house, sandbox, room, tell)
+    the_double_goes(house, sandbox, room, figure)
 
 
 def made(sandbox: Sandbox) -> list[Call]:
@@ -142,7 +131,7 @@ def state(process: subprocess.Popen[bytes]) -> str:
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
 
 
-def the_double_goes(house: House, sandbox: Sandbox, room: str, tell: Tell) -> None:
+def the_double_goes(house: House, sandbox: Sandbox, room: str, figure: Figure) -> None:
     """Wait until one dispatch is left, the one we know of; tell how long there were two agents."""
     eventually(lambda: len(explicit(sandbox, room)) == 1, timeout=20)
     [dispatch] = house.dispatches()
@@ -151,7 +140,7 @@ def the_double_goes(house: House, sandbox: Sandbox, room: str, tell: Tell) -> No
     people = sandbox.rooms.open[room].participants
     eventually(lambda: set(people) == {"ana", dispatch["agent_identity"]})
     seconds = overlap(sandbox)
-    tell(f"a double lived for {seconds:.1f} s")
+    figure(f"a double lived for {seconds:.1f} s")
     assert seconds < 7
 
 

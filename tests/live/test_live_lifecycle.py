@@ -15,6 +15,7 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.conftest import Figure
     from tests.live.agent_worker import AgentWorker
     from tests.live.house import House, OpenHouse
     from tests.live.participants import Participant
@@ -52,7 +53,9 @@ def states(house: House) -> list[str]:
     return [d["state"] for d in sorted(house.up.dispatches(), key=lambda d: d["created_at"])]
 
 
-def test_a_deployment_nobody_serves_falls_back_to_production(house: House, join: Join) -> None:
+def test_a_deployment_nobody_serves_falls_back_to_production(
+    house: House, join: Join, figure: Figure
+) -> None:
     join(house.server, "beta-1", "ana")
     eventually(lambda: states(house) == ["superseded", "active"], timeout=20)
     [before] = house.up.dispatches(state="superseded")
@@ -60,13 +63,13 @@ def test_a_deployment_nobody_serves_falls_back_to_production(house: House, join:
     assert before["reason"].startswith("no_worker: ")
     assert (before["deployment"], after["deployment"]) == ("beta", "")
     waited = seconds(after["created_at"]) - seconds(before["accepted_at"])
-    print(f"fell back after {waited:.2f} s, joined after {joined(before, after):.2f} s")
+    figure(f"fell back after {waited:.2f} s, joined after {joined(before, after):.2f} s")
     assert waited < 2 + 1
     assert len(house.agents("beta-1")) == 1
 
 
 def test_an_agent_whose_process_is_killed_is_back(
-    house: House, join: Join, agent_worker: Callable[..., AgentWorker]
+    house: House, join: Join, agent_worker: Callable[..., AgentWorker], figure: Figure
 ) -> None:
     join(house.server, "call-1", "ana")
     eventually(lambda: states(house) == ["active"], timeout=20)
@@ -76,7 +79,9 @@ def test_an_agent_whose_process_is_killed_is_back(
     [before] = house.up.dispatches(state="ended")
     [after] = house.up.dispatches(state="active")
     took = seconds(after["joined_at"]) - seconds(before["ended_at"])
-    print(f"back {took:.2f} s after LiveKit told of {before['reason']}")
+    figure(
+        f"an agent whose process was killed was back {took:.2f} s after LiveKit told of {before['reason']}"
+    )
     assert took < 3
     assert house.agents("call-1") == [after["agent_identity"]]
 

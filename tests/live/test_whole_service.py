@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.conftest import Figure
     from tests.live.house import House, OpenHouse
     from tests.live.livekit_server import LiveKitServer
     from tests.live.participants import Participant
@@ -109,7 +110,7 @@ def test_a_join_that_comes_late_dispatches_nothing_and_makes_no_room(
 
 
 def test_time_from_webhook_to_the_agents_join(
-    house: House, join: Join, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+    house: House, join: Join, receiver: Receiver, figure: Figure
 ) -> None:
     """Reported at each run; the bound only says that something is wrong."""
     took = []
@@ -121,8 +122,7 @@ def test_time_from_webhook_to_the_agents_join(
         [agent] = eventually(lambda room=room: _joins(receiver, room, "agent-"), timeout=20)
         took.append(agent.at - human.at)
     median = statistics.median(took)
-    with capsys.disabled():
-        print(f"\nwebhook to the agent's join, {len(took)} rooms: median {median * 1000:.0f} ms")
+    figure(f"webhook to the agent's join, {len(took)} rooms: median {median * 1000:.0f} ms")
     assert median < 3
 
 
