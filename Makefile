@@ -11,6 +11,7 @@ LIVEKIT_VERSION := 1.13.5
 ARGS ?=
 # Processes that run tests side by side: most of a test's time is waiting.
 TESTERS ?= 4
+SEEDS ?= 100000
 
 new_enough = import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
@@ -33,6 +34,10 @@ demo: $(runtime) ## Run the whole service against the built-in sandbox LiveKit
 .PHONY: test
 test: $(tools) ## Run all tests
 	@$(bin)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
+
+.PHONY: simulate
+simulate: $(tools) ## Play the simulation of the core with 100,000 seeds
+	@$(bin)/python -m tests.simulation 0 $(SEEDS) --cores
 
 .PHONY: lint
 lint: $(tools) ## Check style, types and imports

@@ -69,7 +69,7 @@ async def _run(due: list[Due], hold: Hold, tools: Tools) -> None:
             await write_stepped(hold, tools, finished)
     except Fenced:
         results += _results((await asyncio.wait(running))[0]) if running else []
-        await strays.withdraw(results, hold, tools)
+        strays.have_looked_at(results, hold, tools)
         raise
     finally:
         await asyncio.gather(*running, return_exceptions=True)

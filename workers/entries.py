@@ -65,9 +65,13 @@ def event_offer(server_id: str, event: Event) -> Offer:
     return _offer(server_id, event.room_name, plain_id(event.id), body)
 
 
-def look_offer(server_id: str, room: str) -> Offer:
-    """A request to look at a room, after the events that are in its inbox already."""
-    look_id = f"lkd.look.{secrets.token_hex(16)}"
+def look_offer(server_id: str, room: str, unique: str = "") -> Offer:
+    """A request to look at a room, after the events that are in its inbox already.
+
+    Of two with the same `unique` text for a room the second is a duplicate.
+    """
+    unique = f"{room}.{unique}" if unique else secrets.token_hex(16)
+    look_id = plain_id(f"lkd.look.{unique}")
     asked = {"event": LOOK, "id": look_id, "room": {"name": room}}
     return _offer(server_id, room, look_id, json.dumps(asked, separators=(",", ":")))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import redis.asyncio
 
+    from workers.entries import Offer
     from workers.scripts import ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
@@ -282,10 +283,13 @@ class DueQueue:
         if await self._runner.call(scripts.RELEASE, self._keys(hold), args) == b"fenced":
             raise Fenced(hold.room_key)
 
-    async def current(self, hold: Hold) -> Record:
-        """The room's record as it is now, whoever holds it."""
-        text = await self._runner.redis.hget(keys.ROOM + hold.room_key, "record")
-        return Record.from_json(text or b"")
+    async def offer(self, offer: Offer) -> None:
+        """Put an entry into an inbox.
+
+        Raises:
+            RedisError: it may or may not have been put there; offered again, it is there once.
+        """
+        await self._runner.call(scripts.ACCEPT, offer.keys, offer.args)
 
     def _keys(self, hold: Hold) -> list[str]:
         return [keys.ROOM + hold.room_key, keys.INBOX + hold.room_key, keys.DUE]

@@ -82,7 +82,8 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "") -> None:
     record = _after(hold.record, found, listing, now).with_dispatches(changed)
     past = await _past(record, listed, tools)
     unwanted = {d.id: d.agent for d in listed if past.get(d.id) in _UNWANTED}
-    record = record.with_unwanted(unwanted | _doubles(record, listed), now)
+    unwanted |= _doubles(record, listed) | _astray(listing, listed)
+    record = record.with_unwanted(unwanted, now)
     if found.events:
         told = [f"{event['event']}" for event in found.events]
         log.info("webhooks_missed", room=hold.room, events=told)
@@ -133,12 +134,18 @@ def _doubles(record: Record, listed: Sequence[Listed]) -> dict[str, str]:
     }
 
 
+def _astray(listing: Snapshot, listed: Sequence[Listed]) -> dict[str, str]:
+    """What was meant for another session of the room's name: ids, and agents' names."""
+    sid = listing.room["sid"] if listing.room is not None else None
+    return {d.id: d.agent for d in listed if d.attributes.get(SID_ATTRIBUTE, sid) != sid}
+
+
 async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mapping[str, str]:
     """What history says of dispatches of ours in this session that the record does not hold any
     more: their state, by LiveKit's id.
 
-    One that was to go is deleted, for its deletion was lost with the record. One that history does
-    not know, or knows as live, stays: its agent is with somebody.
+    One that was to go is deleted, for its deletion was lost with the record, and so is a second of
+    the same. One that history does not know, or knows as live, stays: its agent is with somebody.
     """
     sid = record.session.sid if record.session is not None else None
     ids = {d.id: d.attributes.get(ID_ATTRIBUTE, "") for d in listed}
@@ -154,8 +161,11 @@ async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mappi
     if not lost:
         return {}
     texts = await tools.queue.redis.mget([keys.DISPATCH + ids[i] for i in lost])
-    found = zip(lost, texts, strict=True)
-    return {i: json.loads(text)["state"] for i, text in found if text is not None}
+    told = {i: json.loads(text) for i, text in zip(lost, texts, strict=True) if text is not None}
+    return {
+        i: each["state"] if each["dispatch_id"] in (i, None) else State.SUPERSEDED
+        for i, each in told.items()
+    }
 
 
 def _present(

@@ -18,7 +18,7 @@ from workers.clock import CLOCKS_SECONDS
 from workers.errors import NotFound, ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from workers.providers.base import Listed, Provider
 
@@ -83,17 +83,13 @@ def heard(
     )
 
 
-async def _nothing() -> None:
-    """Keep nothing: there is no lease."""
-
-
 async def look(
     these: Sequence[Unwanted],
     room: str,
     provider: Provider,
     now: float,
     *,
-    keep: Callable[[], Awaitable[None]] = _nothing,
+    keep: Callable[[], Awaitable[None]],
 ) -> tuple[Unwanted, ...]:
     """Look after those that are due, and do what can be done now.
 
@@ -119,46 +115,6 @@ async def look(
     else:
         after = await asyncio.gather(*(_seen_to(each, listed, room, provider, now) for each in due))
     return (*waiting, *(each for each in after if each is not None))
-
-
-class _TakenUp(Exception):
-    """What was about to be deleted is somebody's now."""
-
-
-async def _nobody() -> frozenset[str]:
-    """Nothing is taken up by anybody."""
-    return frozenset()
-
-
-async def see_gone(
-    dispatch_ids: Iterable[str],
-    room: str,
-    provider: Provider,
-    clock: Callable[[], float],
-    *,
-    taken_up: Callable[[], Awaitable[Container[str]]] = _nobody,
-) -> None:
-    """See to it from beginning to end, where there is no record to keep it in.
-
-    `taken_up` is asked until right before each deletion which dispatches are to stay after all.
-    """
-    these = unwanted(dict.fromkeys(dispatch_ids, ""), clock())
-
-    async def check() -> None:
-        stay = await taken_up()
-        if any(each.dispatch_id in stay for each in these if each.deleted_at is None):
-            raise _TakenUp
-
-    while these:
-        await asyncio.sleep(max(0.0, min(each.due for each in these) - clock()))
-        stay = await taken_up()
-        these = tuple(
-            each for each in these if each.deleted_at is not None or each.dispatch_id not in stay
-        )
-        try:
-            these = await look(these, room, provider, clock(), keep=check)
-        except _TakenUp:
-            continue
 
 
 async def _seen_to(

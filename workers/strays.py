@@ -6,21 +6,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from redis.exceptions import RedisError
 
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Step
+from workers.entries import look_offer
 from workers.errors import ProviderError
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
-from workers.removal import see_gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workers.dispatch import Dispatch
     from workers.inbox import Hold
     from workers.providers.base import Listed
     from workers.record import Record
@@ -60,50 +58,29 @@ def _strayed(dispatch: Listed, record: Record, sid: str | None) -> bool:
     return attributes.get(ID_ATTRIBUTE) in record.sweep and attributes.get(SID_ATTRIBUTE) != sid
 
 
-async def withdraw(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None:
-    """The room was lost while calls were under way: what they made and is not wanted must go.
+def have_looked_at(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None:
+    """The room was lost while calls were under way: whoever has it is asked to look at it, for what
+    they have made. Only who has the room deletes, for it may have taken that up as its own.
 
-    What the new holder has adopted is its own now. What it has not settled yet it will find when
-    it looks; only a dispatch it has settled in another way is ours to take back.
+    Calls that were not answered may still be carried out: after those it is asked once more.
     """
-    current = await tools.queue.current(hold)
-    ids = [dispatch_id for result in results for dispatch_id in result.unwanted]
-    ids += [
-        made.dispatch_id
-        for made in (each.dispatch for each in results)
-        if made.dispatch_id is not None and not _is_wanted(made, current, hold)
-    ]
-    if ids:
-        provider, clock = tools.providers[hold.server_id], tools.queue.now
-        adopted = partial(_adopted, hold, tools)
-        tools.errands.start(see_gone(ids, hold.room, provider, clock, taken_up=adopted))
+    known = {None, *(d.dispatch_id for d in hold.record.dispatches.values())}
+    made = any(each.unwanted or each.dispatch.dispatch_id not in known for each in results)
+    is_unclear = any(each.dispatch.step is Step.SETTLE for each in results)
+    # Not when those are due: who knows when a process that stood still has sent them.
+    waits = ([0.0] if made else []) + ([EXECUTION_SECONDS] if is_unclear else [])
+    for seconds in waits:
+        tools.errands.start(_have_looked_at(hold, tools, seconds))
 
 
-async def _adopted(hold: Hold, tools: Tools) -> frozenset[str]:
-    """What the room's holder knows by now, as soon as Redis tells."""
+async def _have_looked_at(hold: Hold, tools: Tools, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    asked = look_offer(hold.server_id, hold.room, f"{hold.token}-{seconds:.0f}")
     while True:
         try:
-            return _known(await tools.queue.current(hold))
+            await tools.queue.offer(asked)
         except RedisError as error:
-            log.warning("withdrawal_put_off", room=hold.room, error=str(error))
+            log.warning("look_not_asked_for", room=hold.room, error=str(error))
             await asyncio.sleep(LOST_SECONDS)
-
-
-def _known(record: Record) -> frozenset[str]:
-    """LiveKit's ids of the dispatches that a record knows, or is about to delete itself."""
-    known = ((d.dispatch_id, d.replaces) for d in record.dispatches.values())
-    return frozenset(dispatch_id for ids in known for dispatch_id in ids if dispatch_id)
-
-
-def _is_wanted(made: Dispatch, current: Record, hold: Hold) -> bool:
-    """Whether the new holder has what was made, or is sure to find it.
-
-    What it has adopted is its own even when its agent has gone: it would take a deletion for
-    somebody's hand, and send no other agent.
-    """
-    if made.dispatch_id in _known(current):
-        return True
-    kept = current.dispatches.get(made.id)
-    if kept is None or not kept.live or kept.dispatch_id is not None:
-        return False
-    return kept.step is Step.SETTLE or kept.called_by == hold.token
+        else:
+            return

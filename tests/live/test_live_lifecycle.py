@@ -79,9 +79,7 @@ def test_an_agent_whose_process_is_killed_is_back(
     [before] = house.up.dispatches(state="ended")
     [after] = house.up.dispatches(state="active")
     took = seconds(after["joined_at"]) - seconds(before["ended_at"])
-    figure(
-        f"an agent whose process was killed was back {took:.2f} s after LiveKit told of {before['reason']}"
-    )
+    figure(f"a killed agent was back {took:.2f} s after LiveKit told of {before['reason']}")
     assert took < 3
     assert house.agents("call-1") == [after["agent_identity"]]
 

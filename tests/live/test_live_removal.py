@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import TYPE_CHECKING
 
+from tests.removing import see_gone
 from tests.waiting import eventually
 from workers.providers.base import Order
 from workers.providers.livekit import LiveKit
-from workers.removal import see_gone
 from workers.servers import Server
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def test_nobody_stays_of_dispatches_that_are_unwanted_at_once(
 
     async def regretted(room: str) -> asyncio.Task[None]:
         made = await livekit.create(Order(room, "greeter", "", "", {}, "on_failure"))
-        return asyncio.create_task(see_gone([made.id], room, livekit, time.time))
+        return asyncio.create_task(see_gone(made.id, room, livekit))
 
     async def listed() -> set[str]:
         found = [await livekit.dispatches(room) for room in ROOMS]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -17,48 +18,69 @@ from tests.simulation.store import Store, as_it_is
 from tests.simulation.valkey import running_valkey
 
 MOST_FAILURES: Final = 20
+_CAN_STAY: Final = hasattr(os, "sched_setaffinity")
+"""Not on macOS."""
 
 
 @click.command()
 @click.argument("first", type=int)
 @click.argument("count", type=int, required=False)
 @click.option("--step", default=1, show_default=True, help="Play every so many only.")
-@click.option("--seconds", type=float, help="Stop after this time.")
 @click.option("--core", type=int, help="Stay on this core, with Valkey: that is much quicker.")
+@click.option("--cores", is_flag=True, help="Play on all cores.")
 @click.option("--without", type=click.Choice(list(SAFEGUARDS)), help="Take a safeguard out.")
 def main(
-    first: int,
-    count: int | None,
-    step: int,
-    seconds: float | None,
-    core: int | None,
-    without: str | None,
+    *, first: int, count: int | None, step: int, core: int | None, cores: bool, without: str | None
 ) -> None:
     """Play the seed FIRST and tell what happens; with COUNT, play so many and tell what failed.
 
     The answer to the latter is one line of JSON: how many were played, in how many seconds, and the
     violations by seed.
     """
-    if core is not None:
+    if core is not None and _CAN_STAY:
         os.sched_setaffinity(0, {core})
-    safeguard = SAFEGUARDS.get(without or "")
-    change = safeguard.change if safeguard is not None else as_it_is
-    with running_valkey() as path, safeguard.removed() if safeguard else nullcontext():
-        store = Store(path, change)
-        if count is None:
-            sys.exit(1 if play(first, store, told=click.echo) else 0)
-        began, played, failed = time.monotonic(), 0, {}
-        for seed in range(first, first + count, step):
-            violations = play(seed, store)
-            played += 1
-            if violations:
-                failed[seed] = violations
-            is_late = seconds is not None and time.monotonic() - began > seconds
-            if is_late or len(failed) == MOST_FAILURES:
-                break
-        took = round(time.monotonic() - began, 2)
-        click.echo(json.dumps({"played": played, "seconds": took, "failed": failed}))
-        sys.exit(1 if failed else 0)
+    began = time.monotonic()
+    if count is not None and cores:
+        told = _on_all_cores(first, count)
+    else:
+        safeguard = SAFEGUARDS.get(without or "")
+        change = safeguard.change if safeguard is not None else as_it_is
+        with running_valkey() as path, safeguard.removed() if safeguard else nullcontext():
+            store = Store(path, change)
+            if count is None:
+                sys.exit(1 if play(first, store, told=click.echo) else 0)
+            told = _play(range(first, first + count, step), store)
+    told["seconds"] = round(time.monotonic() - began, 2)
+    click.echo(json.dumps(told))
+    sys.exit(1 if told["failed"] else 0)
+
+
+def _play(seeds: range, store: Store) -> dict[str, Any]:
+    played, failed = 0, {}
+    for seed in seeds:
+        violations = play(seed, store)
+        played += 1
+        if violations:
+            failed[seed] = violations
+        if len(failed) == MOST_FAILURES:
+            break
+    return {"played": played, "failed": failed}
+
+
+def _on_all_cores(first: int, count: int) -> dict[str, Any]:
+    """A process and its Valkey on each core, each with its share of the seeds."""
+    usable = sorted(os.sched_getaffinity(0)) if _CAN_STAY else range(os.cpu_count() or 1)
+    players = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.simulation", str(first + number), str(count - number),
+             "--step", str(len(usable)), "--core", str(core)],
+            stdout=subprocess.PIPE, text=True,
+        )
+        for number, core in enumerate(usable)
+    ]  # fmt: skip
+    told = [json.loads(player.communicate()[0]) for player in players]
+    failed = {seed: said for each in told for seed, said in each["failed"].items()}
+    return {"played": sum(each["played"] for each in told), "failed": failed}
 
 
 main()

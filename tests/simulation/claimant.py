@@ -170,6 +170,8 @@ class _Runner:
             first = 9 + 3 * int(args[5])
             entries = cast("Sequence[bytes]", args[first : first + int(args[8])])
             world.put_in_front(str(args[0]), [split_entry(entry).id for entry in entries])
+        if script is scripts.ACCEPT and answer != b"duplicate":
+            world.accepted[str(args[0])].append(str(args[1]).partition("\n")[0])
         if world.told is None:
             return
         if script is scripts.CLAIM:

@@ -183,8 +183,8 @@ class DueQueueMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(self.queue.commit(hold, record, taken=event_id))
 
     def decided(self, room: str) -> list[str]:
-        hold = Hold(keys.room_key(SERVER, room), "", 0, b"", (), 0.0)
-        return list(self.loop.run_until_complete(self.queue.current(hold)).past)
+        text = self.redis.hget(keys.ROOM + keys.room_key(SERVER, room), "record")
+        return list(Record.from_json(text or b"").past)
 
     def expire(self, room: str) -> None:
         """Let the clock pass the end of a lease."""

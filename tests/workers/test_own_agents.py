@@ -10,8 +10,8 @@ import pytest
 from rules.event import whole_participant, whole_room
 from rules.session import Session
 from tests.workers.desk import coming, dispatch
-from workers import lifecycle, looking, strays
-from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, State, Step
+from workers import lifecycle, looking
+from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE
 from workers.inbox import Hold
 from workers.planned import replacement
 from workers.providers.base import Job, Listed, Snapshot
@@ -86,18 +86,3 @@ def test_what_we_made_is_not_taken_for_somebody_elses() -> None:
     failed = pending().joined("gone", "PA_gone", 11.0)
     follower = replacement(failed, "signal_close", 12.0, 13.0)
     assert present(record(follower), listing(), listed("AD_1", failed)) == []
-
-
-def test_what_another_worker_has_adopted_is_not_deleted_when_its_agent_has_gone() -> None:
-    made = pending()
-    follower = replacement(made.joined("agent-AJ_1", "PA_agent", 11.0), "signal_close", 12.0, 13.0)
-    assert strays._is_wanted(made, record(follower), HOLD)
-    checked = replace(made.joined("a", "b", 11.0).ended(State.ENDED, "x", 12.0), step=Step.CHECK)
-    assert strays._is_wanted(made, record(checked), HOLD)
-
-
-def test_what_another_worker_has_given_up_without_knowing_of_it_is_deleted() -> None:
-    made = pending()
-    given_up = dispatch("support-1", 5).ended(State.FAILED, "given up", 12.0)
-    assert not strays._is_wanted(made, record(replace(given_up, step=Step.LOOK_AGAIN)), HOLD)
-    assert not strays._is_wanted(made, record(), HOLD)

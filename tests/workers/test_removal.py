@@ -10,6 +10,7 @@ import pytest
 from livekit import api
 
 from service.sandbox import Sandbox, Worker, running
+from tests.removing import keep_nothing, see_gone
 from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
 from workers import keys
@@ -17,7 +18,7 @@ from workers.errors import Unclear
 from workers.providers.base import CALL_SECONDS, Job, Listed
 from workers.providers.livekit import LiveKit
 from workers.record import Record
-from workers.removal import COMING_SECONDS, Unwanted, heard, look, see_gone, unwanted
+from workers.removal import COMING_SECONDS, Unwanted, heard, look, unwanted
 from workers.servers import Server
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ def dispatch(livekit: Sandbox, room: str = "support-1") -> str:
     return asyncio.run(create())
 
 
-def see_to(livekit: Sandbox, *ids: str) -> None:
+def see_to(livekit: Sandbox, dispatch_id: str) -> None:
     async def seen_to() -> None:
         provider = LiveKit(Server(livekit.url, livekit.key, livekit.secret), calls=4)
         try:
             async with asyncio.timeout(20):
-                await see_gone(ids, "support-1", provider, time.time)
+                await see_gone(dispatch_id, "support-1", provider)
         finally:
             await provider.aclose()
 
@@ -59,7 +60,7 @@ def looked(livekit: Sandbox, these: tuple[Unwanted, ...], now: float) -> tuple[U
     async def look_once() -> tuple[Unwanted, ...]:
         provider = LiveKit(Server(livekit.url, livekit.key, livekit.secret), calls=4)
         try:
-            return await look(these, "support-1", provider, now)
+            return await look(these, "support-1", provider, now, keep=keep_nothing)
         finally:
             await provider.aclose()
 
@@ -154,7 +155,8 @@ def test_a_server_that_never_answers_is_given_up() -> None:
             raise Unclear("no answer")
 
     def at(seconds: float) -> tuple[Unwanted, ...]:
-        return asyncio.run(look(unwanted({"AD_1": "greeter"}, 0.0), "support-1", Away(), seconds))
+        these = unwanted({"AD_1": "greeter"}, 0.0)
+        return asyncio.run(look(these, "support-1", Away(), seconds, keep=keep_nothing))
 
     assert at(299.0)[0].due <= 299.0 + 15.0
     assert at(301.0) == ()
@@ -213,7 +215,8 @@ def test_an_identity_that_may_be_that_of_a_wanted_agent_waits(
     """An agent may choose its identity; LiveKit lists its job up to 5 s late."""
     these = (Unwanted("AD_1", 100.0, 102.0, (identity,), deleted_at=101.0),)
     listing = Listing()
-    asyncio.run(look(heard(these, identity, 102.0, here=True), "support-1", listing, now))
+    here = heard(these, identity, 102.0, here=True)
+    asyncio.run(look(here, "support-1", listing, now, keep=keep_nothing))
     assert listing.removed == removed
 
 
