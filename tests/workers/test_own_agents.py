@@ -50,7 +50,7 @@ def listed(livekit_id: str, ours: Dispatch, sid: str = "RM_support-1") -> Listed
 
 
 def present(record: Record, seen: Snapshot, *there: Listed) -> list[str]:
-    return looking._present(record, seen, there, 20.0)
+    return looking._present(record, seen, there, set(), 20.0)
 
 
 def test_an_agent_that_a_look_for_its_join_has_met_is_known_to_leave() -> None:
