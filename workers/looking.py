@@ -192,6 +192,7 @@ def _present(
     )
     going = {identity for each in record.unwanted for identity in each.identities}
     going |= {job.identity for d in listed if d.id in over for job in d.jobs}
+    going |= {straggler.identity for straggler in record.stragglers}
     staying = [
         p
         for p in listing.participants

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from rules.session import Session
-from workers.dispatch import Dispatch, State, Step
+from workers.dispatch import Dispatch
 from workers.removal import COMING_SECONDS, Unwanted, unwanted
+from workers.stragglers import Straggler, awaited, is_one, left_behind, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,20 +36,6 @@ class SeenAgent:
     left_because: str | None = None
     name: str = ""
     """Of the agent, as dispatches call it."""
-
-
-UNHEARD_SECONDS: Final = 3600.0
-"""So long after it has come an agent may first be heard of: nothing of us was there, say."""
-
-
-class Straggler(NamedTuple):
-    """An agent that was on its way when its session ended. It will come to the next one."""
-
-    agent: str
-    dispatch_id: str
-    """LiveKit's id of the dispatch that vanished with its room; ours where that is not known."""
-    until: float
-    """When it will not come any more, Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +110,7 @@ class Record:
 
     def is_straggler(self, agent: str, joined_at: float) -> bool:
         """Whether an agent that joined then may have been meant for an earlier session."""
-        return any(agent == s.agent and joined_at < s.until for s in self.stragglers)
+        return is_one(self.stragglers, agent, joined_at)
 
     @property
     def must_sweep(self) -> bool:
@@ -145,6 +132,10 @@ class Record:
         more = {d.id: d for d in changed}
         if not more:
             return self
+        if going := replaced(self.stragglers, more.values()):
+            still = tuple(each for each in self.stragglers if each not in going)
+            unwanted = (*self.unwanted, *going.values())
+            return replace(self, stragglers=still, unwanted=unwanted).with_dispatches(more.values())
         dispatches = {**self.dispatches, **more}
         kept = {i: d for i, d in dispatches.items() if not d.settled}
         sid = self.session.sid if self.session is not None else None
@@ -169,23 +160,14 @@ class Record:
         return replace(self, sweep=sweep, sweep_due=now, sweep_since=now)
 
     def with_stragglers(self, over: Iterable[Dispatch], now: float) -> Record:
-        """The record with the agents on their way for dispatches whose session is over now."""
-        not_seen = (u for u in self.unwanted if u.agent and not u.identities)
-        unknown = (Straggler(u.agent, u.dispatch_id, now + COMING_SECONDS) for u in not_seen)
-        coming = (
-            Straggler(d.agent, d.dispatch_id or d.id, now + COMING_SECONDS)
-            for d in over
-            if d.state is State.PENDING
-            or (d.state is State.REQUESTED and (d.called_at is not None or d.step is Step.SETTLE))
-        )
-        still = (s for s in self.stragglers if s.until > now - UNHEARD_SECONDS)
-        return replace(self, stragglers=(*still, *coming, *unknown))
+        """The record with the agents that these dispatches leave behind: their session is over."""
+        more = left_behind(over, self.unwanted, now)
+        return replace(self, stragglers=(*awaited(self.stragglers, now), *more))
 
     def with_coming(self, dispatch: Dispatch, now: float) -> Record:
         """The record with the agent of a dispatch that was deleted perhaps on its way."""
         agent = Straggler(dispatch.agent, dispatch.dispatch_id or dispatch.id, now + COMING_SECONDS)
-        still = (s for s in self.stragglers if s.until > now - UNHEARD_SECONDS)
-        return replace(self, stragglers=(*still, agent))
+        return replace(self, stragglers=(*awaited(self.stragglers, now), agent))
 
     def with_unwanted(self, these: Mapping[str, str], now: float) -> Record:
         """The record with these found to be unwanted now: LiveKit's ids, and agents' names."""
