@@ -128,8 +128,22 @@ def test_the_time_a_dispatch_is_tried_begins_when_its_wait_is_over(valkey, redis
         tools = Tools(desk.queue, RulesInForce(""), {}, {}, 60)
         again = settle.later(long_ago, "unavailable", tools).dispatch
         assert (again.state, again.failures) == (State.REQUESTED, 1)
-        over = replace(long_ago, wanted_at=now - 301)
+        over = replace(long_ago, wanted_at=now - 301, failures=settle.LEAST_TRIES)
         given_up = settle.later(over, "unavailable", tools).dispatch
         assert given_up.state is State.FAILED
+
+    run(valkey, play)
+
+
+def test_a_dispatch_is_tried_some_times_though_nothing_ran_for_minutes(valkey, redis) -> None:
+    async def play(desk: Desk) -> None:
+        long_ago = desk.queue.now() - 3600
+        tools = Tools(desk.queue, RulesInForce(""), {}, {}, 60)
+        tried = replace(dispatch("a", 5), wanted_at=long_ago, state=State.REQUESTED)
+        tries = 0
+        while tried.live:
+            tried = settle.later(tried, "unavailable", tools).dispatch
+            tries += 1
+        assert tries == settle.LEAST_TRIES + 1
 
     run(valkey, play)
