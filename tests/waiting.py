@@ -1,4 +1,4 @@
-"""Waiting in tests: for a condition, until a deadline, never for a time."""
+"""Waiting in tests: for a condition until a deadline, or as long as one must hold."""
 
 from __future__ import annotations
 
@@ -31,4 +31,16 @@ def eventually(condition: Callable[[], T], timeout: float = 10, interval: float 
                 return value
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {timeout} s; last seen: {value!r}")
+        time.sleep(interval)
+
+
+def throughout(condition: Callable[[], object], seconds: float, interval: float = 0.05) -> None:
+    """See that what `condition` returns stays true for so long.
+
+    Raises:
+        AssertionError: it was not, or it has raised that.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert condition(), "it did not stay so"
         time.sleep(interval)

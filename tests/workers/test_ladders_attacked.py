@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from service.sandbox import Worker
-from tests.waiting import eventually
+from tests.waiting import eventually, throughout
 from tests.workers.conftest import explicit
 from tests.workers.shares import watched
 from tests.workers.test_ladder import agents, states
@@ -135,7 +134,7 @@ def test_the_claim_of_a_group_is_taken_all_the_way_and_places_are_counted(
             for n in range(4):
                 sandbox.join(f"room-{n}", "ben")
                 sandbox.leave(f"room-{n}", "ben")
-            time.sleep(0.1)
+            throughout(lambda: watch.differing == [], 0.1)
         eventually(lambda: len(house.dispatches(state="active")) == 4, timeout=15)
         for n in range(4):
             settled(house, sandbox, f"room-{n}", 1)
@@ -171,7 +170,7 @@ def test_livekit_fails_for_a_long_time(house: House, sandbox: Sandbox, method: s
     sandbox.join(ROOM, "ana")
     eventually(lambda: [s for *_, s in states(house)] == ["pending", "pending"])
     sandbox.fault("unavailable", method)
-    time.sleep(8)
+    throughout(lambda: len(sandbox.calls.of("CreateDispatch")) <= 4, 8)
     sandbox.heal()
     settled(house, sandbox, ROOM, 2)
     assert len(sandbox.calls.of("CreateDispatch")) == 4
@@ -192,7 +191,7 @@ def test_a_room_that_ends_in_the_middle(
     house.start_worker()
     sandbox.join(ROOM, "ana")
     eventually(lambda: [s for *_, s in states(house)] == ["pending", "pending"])
-    time.sleep(wait)
+    throughout(lambda: sandbox.rooms.open[ROOM].participants, wait)
     if not told:
         sandbox.fault("webhooks_lost")
     sandbox.delete_room(ROOM)
@@ -248,11 +247,10 @@ def test_webhooks_that_come_late_and_all_at_once(house: House, sandbox: Sandbox)
     sandbox.join(ROOM, "ana")
     eventually(lambda: [s for *_, s in states(house)] == ["pending", "pending"])
     sandbox.fault("webhooks_held")
-    time.sleep(3)
+    throughout(lambda: len(house.dispatches()) <= 4, 3)
     sandbox.heal()
     settled(house, sandbox, ROOM, 2)
-    time.sleep(1)
-    assert len(house.dispatches()) == 4
+    throughout(lambda: len(house.dispatches()) == 4, 1)
 
 
 def test_an_agent_that_fails_while_its_room_is_full_of_others(

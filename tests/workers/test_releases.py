@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.sandbox import Worker
-from tests.waiting import eventually
+from tests.waiting import eventually, throughout
 from tests.workers.conftest import explicit
 from tests.workers.test_ladder import agents, came
 
@@ -61,10 +61,7 @@ def stays(house: House, sandbox: Sandbox, seconds: float) -> None:
     """The agent is as it was, for some time."""
     before = agents(sandbox, ROOM)
     assert before
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        assert agents(sandbox, ROOM) == before
-        time.sleep(0.05)
+    throughout(lambda: agents(sandbox, ROOM) == before, seconds)
     assert states(house) == ["active"]
     assert sandbox.calls.of("DeleteDispatch") == []
 
@@ -89,7 +86,7 @@ class TestLastHumanLeft:
     def test_somebody_who_comes_in_time_keeps_it(self, house: House, sandbox: Sandbox) -> None:
         greeted(house, sandbox, LATER)
         sandbox.leave(ROOM, "ana")
-        time.sleep(0.5)
+        stays(house, sandbox, 0.5)
         sandbox.join(ROOM, "ben")
         stays(house, sandbox, 1.5)
         sandbox.leave(ROOM, "ben")  # and the time begins anew
@@ -134,7 +131,7 @@ class TestParticipantLeft:
     def test_one_who_is_back_in_time_keeps_theirs(self, house: House, sandbox: Sandbox) -> None:
         greeted(house, sandbox, "{when: participant_left, after: 1s}", "ana", "ben")
         sandbox.leave(ROOM, "ana")
-        time.sleep(0.5)
+        stays(house, sandbox, 0.5)
         sandbox.join(ROOM, "ana")
         stays(house, sandbox, 1.5)
         sandbox.leave(ROOM, "ana")
@@ -208,9 +205,9 @@ class TestConditions:
         greeted(house, sandbox, self.ALONE, "ana", "ben")
         for _ in range(3):
             sandbox.leave(ROOM, "ben")
-            time.sleep(0.6)
+            stays(house, sandbox, 0.6)
             sandbox.join(ROOM, "ben")
-            time.sleep(0.1)
+            stays(house, sandbox, 0.1)
         stays(house, sandbox, 1.2)
 
     def test_about_agents(self, house: House, sandbox: Sandbox) -> None:
@@ -331,7 +328,7 @@ def test_somebody_who_comes_while_livekit_fails_keeps_it(house: House, sandbox: 
     sandbox.leave(ROOM, "ana")
     eventually(lambda: sandbox.calls.of("ListParticipants"))
     sandbox.join(ROOM, "ben")
-    time.sleep(0.3)
+    stays(house, sandbox, 0.3)
     sandbox.heal()
     stays(house, sandbox, 2)
 
@@ -373,8 +370,7 @@ class TestWhileItIsNotThereYet:
         sandbox.leave(ROOM, "ana")
         eventually(lambda: states(house) == ["released"], timeout=12)
         sandbox.heal()
-        time.sleep(1)
-        assert explicit(sandbox, ROOM) == []
+        throughout(lambda: explicit(sandbox, ROOM) == [], 1)
 
     def test_requested_and_done(self, house: House, sandbox: Sandbox) -> None:
         """Nobody knows yet that the call was done."""
@@ -409,8 +405,7 @@ class TestWhileItIsNotThereYet:
         eventually(lambda: states(house) == ["ended", "scheduled"])
         sandbox.join(ROOM, "ben")
         eventually(lambda: states(house) == ["ended", "active"])
-        time.sleep(3.2)
-        assert states(house) == ["ended", "active"]
+        throughout(lambda: states(house) == ["ended", "active"], 3.2)
 
 
 class TestWhileItIsBeingDeleted:
@@ -460,7 +455,7 @@ class TestWhileItIsBeingDeleted:
 def test_a_worker_that_ends_leaves_it_to_the_next(house: House, sandbox: Sandbox) -> None:
     greeted(house, sandbox, LATER)
     sandbox.leave(ROOM, "ana")
-    time.sleep(0.3)
+    stays(house, sandbox, 0.3)
     house.stop()
     house.start_worker()
     gone(house, sandbox)
