@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from rules.frozen import replace
 from rules.metadata import well_formed
 from rules.protocol import part_fields, snake_case
 
@@ -50,7 +51,7 @@ HUMAN_KINDS: Final = frozenset({"STANDARD", "SIP", "CONNECTOR", "BRIDGE"})
 """Kinds of participants that are people (or a person's phone)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """One event of one room."""
 

@@ -6,10 +6,11 @@ session. `observe` is the only way a session changes; it never looks at rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rules.event import PARTIAL, Event, EventName, Fields, is_human, whole_participant, whole_room
+from rules.frozen import replace
 from rules.protocol import with_defaults, without_defaults
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ TOMBSTONES: Final = 256
 """How many who left are remembered: a room may be open for weeks, an event is minutes late."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
     """One life of a room, as the events so far have told it."""
 

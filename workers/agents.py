@@ -7,11 +7,11 @@ listing of the room tells.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from rules.frozen import replace
 from workers.dispatch import Dispatch, State
 from workers.errors import ProviderError
 from workers.providers.base import CALL_SECONDS

@@ -5,9 +5,9 @@ the record before they begin, and each result written as it comes.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rules.frozen import replace
 from workers import agents, ladder, releases, settle, strays
 from workers.dispatch import Dispatch, Step
 from workers.errors import Fenced

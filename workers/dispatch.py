@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields, replace
-from operator import attrgetter
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from rules.frozen import replace
 from workers.clock import rfc3339
 from workers.states import LIVE, MOVES, Move, State, Step, with_move
 
@@ -26,7 +26,7 @@ TELL_SECONDS: Final = 15.0
 """When an operator is told that no agent has come, where its rule has no `join_within`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dispatch:
     """One dispatch. Times are Unix seconds.
 
@@ -270,30 +270,6 @@ class Dispatch:
             **{name: rfc3339(shown[name]) for name in shown if name.endswith("_at")},
         }
 
-    def to_record(self) -> dict[str, Any]:
-        """As its room's record keeps it, defaults left out; `from_record` reads it back."""
-        values = zip(_KEPT, _kept_of(self), _LEFT_OUT, strict=True)
-        return {name: value for name, value, default in values if value != default}
 
-    @classmethod
-    def from_record(cls, given: Mapping[str, Any]) -> Dispatch:
-        """Read what `to_record` wrote, here or in a version that kept more or less."""
-        values = {name: value for name, value in given.items() if name in _KEPT}
-        for name in ("fallback", "tried", "restarts"):
-            values[name] = tuple(values.get(name, ()))
-        if values.get("withdrawn") is not None:
-            values["withdrawn"] = State(values["withdrawn"])
-        values["moves"] = tuple(Move(at, State(s), r) for at, s, r in values.get("moves", ()))
-        values["state"] = State(values.get("state", State.REQUESTED))
-        values["step"] = Step(values.get("step", Step.CREATE))
-        return cls(**values)
-
-
-_KEPT: Final = {each.name: each.metadata for each in fields(Dispatch)}
-SHOWN: Final = tuple(name for name, inner in _KEPT.items() if not inner)
+SHOWN: Final = tuple(each.name for each in fields(Dispatch) if not each.metadata)
 """Names of what `to_json` gives."""
-_kept_of: Final = attrgetter(*_KEPT)
-_LEFT_OUT: Final = tuple(
-    MISSING if each.name in ("state", "step") else each.default for each in fields(Dispatch)
-)
-"""What is not kept of each."""

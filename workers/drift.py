@@ -7,10 +7,11 @@ or a participant that is only just coming or going looks like that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rules.event import LEAVING, OURS, EventName
+from rules.frozen import replace
 from rules.loop_guard import GUARDED_KINDS
 from rules.session import agent_name
 from workers.dispatch import State

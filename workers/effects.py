@@ -7,9 +7,9 @@ looks at the world before it repeats one.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from rules.frozen import replace
 from workers import agents, removal, settle, strays
 from workers.calls import make_calls, unmark
 from workers.looking import look

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.event import Event, read_event
 from workers import keys
+from workers.compact import compact
 
 if TYPE_CHECKING:
     from workers.scripts import Arg
@@ -61,8 +62,7 @@ def event_of(body: bytes) -> Event:
 
 def event_offer(server_id: str, event: Event) -> Offer:
     """An event, for its room."""
-    body = json.dumps(event.to_json(), separators=(",", ":"))
-    return _offer(server_id, event.room_name, plain_id(event.id), body)
+    return _offer(server_id, event.room_name, plain_id(event.id), compact(event.to_json()))
 
 
 def look_offer(server_id: str, room: str, unique: str = "") -> Offer:
@@ -73,7 +73,7 @@ def look_offer(server_id: str, room: str, unique: str = "") -> Offer:
     unique = f"{room}.{unique}" if unique else secrets.token_hex(16)
     look_id = plain_id(f"lkd.look.{unique}")
     asked = {"event": LOOK, "id": look_id, "room": {"name": room}}
-    return _offer(server_id, room, look_id, json.dumps(asked, separators=(",", ":")))
+    return _offer(server_id, room, look_id, compact(asked))
 
 
 def plain_id(event_id: str) -> str:

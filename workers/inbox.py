@@ -7,13 +7,13 @@ token, and a holder that dies loses the room to another when its lease ends.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
+from workers.compact import compact
 from workers.errors import Fenced, OverLimit
 from workers.record import Record, counting
 
@@ -46,8 +46,7 @@ class Document:
 
     def args(self) -> list[str | int]:
         """As `commit.lua` takes it."""
-        value = json.dumps(self.value, separators=(",", ":"), default=dict)
-        return [self.key, value, self.lives, self.index, f"{self.at * 1000:.3f}"]
+        return [self.key, compact(self.value), self.lives, self.index, f"{self.at * 1000:.3f}"]
 
 
 @dataclass(slots=True)

@@ -7,11 +7,11 @@ nothing else, and no two rungs are asked for at once.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from rules.frozen import replace
 from rules.session import agent_name
 from workers.dispatch import Dispatch, State, Step
 from workers.errors import NotFound, ProviderError

@@ -6,11 +6,11 @@ record and an event to the next record.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.decision import Reason
 from rules.event import LEAVING, PARTIAL, Event, EventName
+from rules.frozen import replace
 from rules.session import Session, agent_name, joined_at, observe
 from workers import releases
 from workers.dispatch import Dispatch, State, Step

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from rules.frozen import replace
 from rules.session import agent_name, joined_at
 from workers import keys
 from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from rules.frozen import replace
 from workers.dispatch import Dispatch, Move, State, Step
 from workers.reasons import Why
 

@@ -8,11 +8,15 @@ dispatch says what is due for it and when, and `due` is the first of those.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from rules.frozen import made, replace
 from rules.session import Session
+from workers.compact import compact
 from workers.dispatch import Dispatch
+from workers.kept import from_record, to_record
 from workers.removal import COMING_SECONDS, Unwanted, unwanted
 from workers.stragglers import Straggler, awaited, is_one, left_behind, replaced
 
@@ -38,7 +42,7 @@ class SeenAgent:
     """Of the agent, as dispatches call it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """What is known and owed in one room."""
 
@@ -192,19 +196,19 @@ class Record:
 
     def to_json(self) -> str:
         """As Redis keeps it; `from_json` reads it back."""
-        kept = {
+        kept: dict[str, Any] = {
             "session": self.session.to_json() if self.session is not None else None,
-            "dispatches": [d.to_record() for d in self.dispatches.values()],
+            "dispatches": [to_record(d) for d in self.dispatches.values()],
             "agents": [
                 [a.sid, a.identity, a.joined_at, a.left_at, a.left_because, a.name]
                 for a in self.agents.values()
             ],
             "unwanted": [each.to_json() for each in self.unwanted],
-            **{name: sorted(getattr(self, name)) for name in _SETS},
-            **{name: getattr(self, name) for name in _PLAIN},
         }
         given = {name: v for name, v in kept.items() if v or name == "dispatches"}
-        return json.dumps(given, separators=(",", ":"))
+        given |= {name: sorted(v) for name, v in zip(_SETS, _sets_of(self), strict=True) if v}
+        given |= {name: v for name, v in zip(_PLAIN, _plain_of(self), strict=True) if v}
+        return compact(given)
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Record:
@@ -218,19 +222,21 @@ class Record:
         if not text:
             return cls()
         given: dict[str, Any] = json.loads(text)
-        dispatches = (Dispatch.from_record(d) for d in given.get("dispatches", ()))
-        agents = (SeenAgent(*a) for a in given.get("agents", ()))
-        session = given.get("session")
-        more: dict[str, Any] = {n: _as_tuples(given[n]) for n in _PLAIN if n in given}
-        more |= {name: frozenset(given.get(name, ())) for name in _SETS}
-        more["stragglers"] = tuple(Straggler(*s) for s in more.get("stragglers", ()))
-        return cls(
-            session=Session.from_json(session) if session else None,
-            dispatches={d.id: d for d in dispatches},
-            agents={a.sid: a for a in agents},
-            unwanted=tuple(Unwanted.from_json(each) for each in given.get("unwanted", ())),
-            **more,
-        )
+        values = dict(_EMPTY)
+        for name, value in given.items():
+            if name in _PLAIN:
+                values[name] = _as_tuples(value)
+            elif name in _SETS:
+                values[name] = frozenset(value)
+        if values["stragglers"]:
+            values["stragglers"] = tuple([Straggler(*s) for s in values["stragglers"]])
+        if session := given.get("session"):
+            values["session"] = Session.from_json(session)
+        dispatches = [from_record(d) for d in given.get("dispatches", ())]
+        values["dispatches"] = {d.id: d for d in dispatches}
+        values["agents"] = {a[0]: SeenAgent(*a) for a in given.get("agents", ())}
+        values["unwanted"] = tuple([Unwanted.from_json(each) for each in given.get("unwanted", ())])
+        return made(cls, values)
 
 
 _SETS: Final = ("unheard", "missing", "strangers")
@@ -239,6 +245,9 @@ _PLAIN: Final = (
     "sweep_since", "started", "told", "look_due",
 )  # fmt: skip
 """What is kept as it is; lists are read back as tuples."""
+_sets_of: Final = attrgetter(*_SETS)
+_plain_of: Final = attrgetter(*_PLAIN)
+_EMPTY: Final[Mapping[str, Any]] = vars(Record())
 
 
 def _as_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON

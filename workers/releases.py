@@ -8,7 +8,6 @@ since a webhook may have been lost; only then is the dispatch deleted.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ import structlog
 
 from rules.decision import read_claim
 from rules.event import Event
+from rules.frozen import replace
 from rules.release import Leaving, Release
 from rules.session import Session
 from workers.dispatch import Dispatch, State, Step

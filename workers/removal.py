@@ -9,11 +9,12 @@ first, then the dispatch is deleted, and then the agent is removed whenever it i
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from rules.frozen import replace
 from workers.clock import CLOCKS_SECONDS
 from workers.errors import NotFound, ProviderError
 

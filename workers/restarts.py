@@ -8,9 +8,9 @@ itself right after joining counts as failed, and whether a dispatch is still lis
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rules.frozen import replace
 from workers.dispatch import Dispatch, State, Step
 from workers.planned import replacement
 from workers.reasons import left_early, restarts_used_up

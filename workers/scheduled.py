@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from rules.decision import Once, Reason, Refusal, read_claim
 from rules.delay import refusal_when_due, session_over
 from rules.event import read_event
+from rules.frozen import replace
 from workers.dispatch import State, Step
 from workers.writing import write
 

@@ -8,12 +8,12 @@ after, with what must not stay in LiveKit; it writes and deletes nothing itself.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
 from rules.decision import Reason
+from rules.frozen import replace
 from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear

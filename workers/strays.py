@@ -5,12 +5,12 @@ that was lost while they were under way.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from redis.exceptions import RedisError
 
+from rules.frozen import replace
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Step
 from workers.entries import look_offer
 from workers.errors import ProviderError

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rules.frozen import replace
 from workers.history import dispatch_document, tell
 
 if TYPE_CHECKING:
