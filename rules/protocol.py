@@ -159,6 +159,11 @@ _DEFAULTS: Final[Mapping[str, Fields]] = {
     "egress_info": _EGRESS_DEFAULTS,
     "ingress_info": _INGRESS_DEFAULTS,
 }
+_TEXTS: Final = {
+    part: tuple(key for key, default in defaults.items() if isinstance(default, str))
+    for part, defaults in _DEFAULTS.items()
+}
+"""The fields of each part that are text in the protocol."""
 
 
 def part_fields(part: str, given: Mapping[str, Any], *, partial: bool) -> Fields:
@@ -205,15 +210,18 @@ def with_defaults(part: str, kept: Fields) -> Fields:
 
 
 def _texts(part: str, given: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that are text in the protocol; enums LiveKit has no name for come as numbers."""
+    """The fields that are text in the protocol and have come as numbers: enums LiveKit has no name
+    for.
+    """
     texts: dict[str, str] = {}
-    for key, default in _DEFAULTS[part].items():
+    for key in _TEXTS[part]:
         value = given.get(key)
-        if isinstance(default, str) and value is not None:
-            if not isinstance(value, str | int | float):
-                msg = f"'{key}' of '{part}' must be text"
-                raise ValueError(msg)
-            texts[key] = str(value)
+        if value is None or isinstance(value, str):
+            continue
+        if not isinstance(value, int | float):
+            msg = f"'{key}' of '{part}' must be text"
+            raise ValueError(msg)  # noqa: TRY004 - bad input, not a programming error
+        texts[key] = str(value)
     return texts
 
 
@@ -235,17 +243,27 @@ def _check_attributes(attributes: object) -> None:
 
 
 def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        snake_case(key): _own(value) if key in _OPAQUE else _value(snake_case(key), value)
-        for key, value in given.items()
-        if _is_json(value) and snake_case(key) not in _SECRETS and key not in _UNREAD
-    }
+    plain: dict[str, Any] = {}
+    for key, value in given.items():
+        name = _read_as(key)
+        if name is not None and _is_json(value):
+            plain[name] = _own(value) if key in _OPAQUE else _value(name, value)
+    return plain
+
+
+@lru_cache(maxsize=2048)
+def _read_as(key: str) -> str | None:
+    """The name of a field; None of one that goes no further."""
+    name = snake_case(key)
+    return None if name in _SECRETS or key in _UNREAD else name
 
 
 def _value(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, str):  # most are, and to ask for a mapping takes long
         is_number = key in _INT64_FIELDS and _INT64.match(value)
         return int(value) if is_number else well_formed(value)
+    if isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return _plain(value)
     if isinstance(value, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -56,6 +57,8 @@ def main(
 
 
 def _play(seeds: range, store: Store) -> dict[str, Any]:
+    gc.freeze()
+    gc.set_threshold(50_000)
     played, failed = 0, {}
     for seed in seeds:
         violations = play(seed, store)

@@ -81,7 +81,7 @@ class Claimant:
         while not self.awake:
             if self.dead:
                 await asyncio.get_running_loop().create_future()
-            await asyncio.sleep(self._resumes - world.loop.time())
+            await world.loop.sleep(self._resumes - world.loop.time())
 
     def die(self) -> None:
         """Do nothing more."""
@@ -125,13 +125,13 @@ class _Runner:
         is_lost = world.odds(weather.redis_lost)
         comes_late = world.chance.random() < 0.5
         if comes_late:
-            await asyncio.sleep(late)
+            await world.loop.sleep(late)
         if is_lost and world.chance.random() < 0.5:
             raise RedisConnectionError("the question was lost")
         answer = world.store.run(script, keys, args, world.now())
         self._saw(script, args, answer)
         if not comes_late:
-            await asyncio.sleep(late)
+            await world.loop.sleep(late)
         if is_lost:
             self._was_lost = self._was_lost or script is scripts.CLAIM
             raise RedisConnectionError("the answer was lost")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from rules.event import whole_participant, whole_room
@@ -81,7 +80,7 @@ class Line:
         """ListDispatch."""
         listed = await self._call(f"list {room}", lambda: self._listed(room))
         if listed is None:
-            await asyncio.sleep(MISSING_SECONDS)
+            await self._world.loop.sleep(MISSING_SECONDS)
             raise Unclear("503: no such room")
         return listed
 
@@ -136,19 +135,19 @@ class Line:
         if world.odds(weather.not_sent):
             raise NotSent("connection refused")
         if world.odds(weather.unauthorized):
-            await asyncio.sleep(there)
+            await world.loop.sleep(there)
             raise Unauthorized("401")
         if world.odds(weather.unclear_before):
-            await asyncio.sleep(chance.uniform(0.0, CALL_SECONDS))
+            await world.loop.sleep(chance.uniform(0.0, CALL_SECONDS))
             raise Unclear("503, and nothing was done")
         if world.odds(weather.slow):
             world.later(chance.uniform(0.0, EXECUTION_SECONDS), self._do_late, what, work)
-            await asyncio.sleep(CALL_SECONDS)
+            await world.loop.sleep(CALL_SECONDS)
             raise Unclear("no answer in time")
-        await asyncio.sleep(there)
+        await world.loop.sleep(there)
         answer = work()  # though whoever asked may have died meanwhile
         if world.odds(weather.unclear_after):
-            await asyncio.sleep(chance.uniform(0.0, CALL_SECONDS - there))
+            await world.loop.sleep(chance.uniform(0.0, CALL_SECONDS - there))
             raise Unclear("503, and it was done")
         if self._me.in_trouble:
             await self._me.step()

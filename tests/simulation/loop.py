@@ -31,7 +31,7 @@ class SimulatedLoop:
         self._ready: list[Handle] = []
         self._timers: list[tuple[float, int, Handle]] = []
         self._count = 0
-        self._tasks: set[_Task] = set()
+        self._tasks: list[_Task] = []
         self.came_to_rest = False
         """Whether nothing was left to be done; else its time was over."""
         self.failures: list[str] = []
@@ -39,16 +39,22 @@ class SimulatedLoop:
 
     def run(self) -> None:
         """Run."""
+        ready, chance = self._ready, self._random
         events._set_running_loop(self._itself)
         try:
-            while self._step():
-                pass
+            while ready or self._go_on():
+                if len(ready) > 1:
+                    which = int(chance() * len(ready))
+                    ready[which], ready[-1] = ready[-1], ready[which]
+                handle = ready.pop()
+                if handle.callback is not None:
+                    handle.callback(*handle.args)
         finally:
             events._set_running_loop(None)
 
     def end(self) -> None:
         """Cancel what still waits, and let nothing more happen."""
-        for task in sorted(self._tasks, key=hash):
+        for task in self._tasks:
             task.cancel()
         self._timers.clear()
         self.run()
@@ -74,6 +80,12 @@ class SimulatedLoop:
         """Call it after a while."""
         return self.call_at(self._now + delay, callback, *args)
 
+    def sleep(self, seconds: float) -> asyncio.Future[None]:
+        """Wait that long: `asyncio.sleep`, in short."""
+        over: asyncio.Future[None] = asyncio.Future(loop=self._itself)
+        self.call_at(self._now + seconds, _end, over)
+        return over
+
     def create_future(self) -> asyncio.Future[Any]:
         """A future of this loop."""
         return asyncio.Future(loop=self._itself)
@@ -82,8 +94,7 @@ class SimulatedLoop:
         """A task of this loop."""
         self._count += 1
         task = _Task(coro, self._count, loop=self._itself, **more)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.append(task)
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -102,26 +113,19 @@ class SimulatedLoop:
         """Never: what is over is forgotten."""
         return False
 
-    def _step(self) -> bool:
-        """Do one thing; False: nothing is left to be done, or no time."""
+    def _go_on(self) -> bool:
+        """Jump to the next timer; False: none is left, or no time."""
         ready, timers = self._ready, self._timers
-        if not ready:
-            while timers and timers[0][2].callback is None:
-                heappop(timers)
-            if not timers:
-                self.came_to_rest = True
-                return False
-            self._now = max(self._now, timers[0][0])
-            if self._now > self._most:
-                return False
-            while timers and timers[0][0] <= self._now:
-                ready.append(heappop(timers)[2])
-        if len(ready) > 1:
-            which = int(self._random() * len(ready))
-            ready[which], ready[-1] = ready[-1], ready[which]
-        handle = ready.pop()
-        if handle.callback is not None:
-            handle.callback(*handle.args)
+        while timers and timers[0][2].callback is None:
+            heappop(timers)
+        if not timers:
+            self.came_to_rest = True
+            return False
+        now = self._now = max(self._now, timers[0][0])
+        if now > self._most:
+            return False
+        while timers and timers[0][0] <= now:
+            ready.append(heappop(timers)[2])
         return True
 
 
@@ -146,6 +150,11 @@ class Handle:
     def when(self) -> float:
         """When it is due."""
         return self.due
+
+
+def _end(sleep: asyncio.Future[None]) -> None:
+    if not sleep.done():
+        sleep.set_result(None)
 
 
 class _Task(asyncio.Task[Any]):

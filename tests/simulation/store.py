@@ -93,7 +93,7 @@ class Store:
         """Send a command and read its answer."""
         self._socket.sendall(hiredis.pack_command(cast("Any", command)))
         while (answer := self._reader.gets()) is False:
-            self._reader.feed(self._socket.recv(1 << 16))
+            self._reader.feed(self._socket.recv(1 << 12))
         if isinstance(answer, hiredis.HiredisError):
             raise ResponseError(str(answer))
         return answer
