@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class RedisClock:
             self._last = told
 
 
+@lru_cache(maxsize=4096)  # a dispatch is written with each of its moves, and they stay
 def rfc3339(seconds: float | None) -> str | None:
     """Unix seconds as RFC 3339 UTC with milliseconds."""
     if seconds is None:

@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+import structlog.testing
 
 from tests.simulation import invariants
 from tests.simulation.agents import Agents, manners
@@ -179,4 +180,5 @@ def _listen(world: World) -> None:
     structlog.configure(
         processors=[structlog.processors.format_exc_info, heard],
         wrapper_class=structlog.make_filtering_bound_logger(40 if world.told is None else 0),
+        logger_factory=structlog.testing.ReturnLoggerFactory(),  # quickly made: for each line anew
     )
