@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 from rules.frozen import made, replace
 from rules.session import Session
 from workers.compact import compact
-from workers.dispatch import Dispatch
 from workers.kept import from_record, to_record
 from workers.removal import COMING_SECONDS, Unwanted, unwanted
 from workers.stragglers import Straggler, awaited, is_one, left_behind, replaced
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rules.event import Event, Fields
+    from workers.dispatch import Dispatch
 
 TOMBSTONES: Final = 32
 """Sids of past sessions kept for a name; older ones are told apart by their creation time."""
