@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from rules.frozen import replace
+from rules.session import agent_name, joined_at
+from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import Dispatch, State
 from workers.errors import ProviderError
 from workers.providers.base import CALL_SECONDS
@@ -23,15 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.inbox import Hold
-    from workers.providers.base import Listed
+    from workers.providers.base import Listed, Snapshot
     from workers.record import Record, SeenAgent
     from workers.tools import Tools
 
-LOOKS: Final = (0.5, 1.0, 2.0, 3.0, 4.0, 4.0)
+LOOKS: Final = (0.5, 1.0, 2.0, 3.0, 4.0, 4.0, 4.0)
 """Seconds between looks. LiveKit takes up to 5 s to list a job whose agent is already there
 (livekit-server `pkg/agent/client.go`: it learns which workers there are once a minute)."""
 
 FAILED_SECONDS: Final = 2.0
+UNLISTED_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +69,7 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
             held += [outcome.dispatch] if outcome.held else []
     sids = {d.agent_sid for d in met}
     strangers = {sid: a for sid, a in record.agents.items() if sid not in sids}
-    record = replace(record.with_dispatches(met), agents=strangers)
+    record = replace(record.with_dispatches(met).with_replaced(met, now), agents=strangers)
     for dispatch in held:
         record = record.with_held(dispatch)
     record = _without_stragglers(record, listed, now)
@@ -76,9 +79,13 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
 
 
 async def find(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
-    """Look whether an agent whose connection was ended for another one is in the room."""
+    """Look whether an agent whose connection was ended for another one is in the room, or the one
+    that LiveKit was to send again.
+    """
+    provider, ours = tools.providers[hold.server_id], hold.server_id in tools.restarts_ours
     try:
-        snapshot = await tools.providers[hold.server_id].snapshot(hold.room)
+        snapshot = await provider.snapshot(hold.room)
+        listed = await provider.dispatches(hold.room) if not ours and snapshot.room else ()
     except ProviderError as error:
         log.warning("find_failed", room=hold.room, error=str(error))
         wait = min(FAILED_SECONDS * (dispatch.failures + 1), LONGEST_BACKOFF_SECONDS)
@@ -88,13 +95,33 @@ async def find(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         is_agent = present.get("kind") == "AGENT"
         if is_agent and present["identity"] == dispatch.agent_identity:
             return Stepped(dispatch.found(str(present["sid"]), tools.queue.now()))
+    jobs = {job.identity for d in listed if d.id == dispatch.dispatch_id for job in d.jobs}
+    for present in snapshot.participants:
+        if present["identity"] in jobs:
+            at = joined_at(present, tools.queue.now())
+            return Stepped(dispatch.joined(str(present["identity"]), str(present["sid"]), at))
     now, session = tools.queue.now(), hold.record.session
+    if not ours and _may_be_unlisted(dispatch, snapshot, listed, now):
+        return Stepped(replace(dispatch, due=now + UNLISTED_SECONDS))
     if session is None:
         raise AssertionError(hold.room)
-    ours = hold.server_id in tools.restarts_ours
     because = dispatch.reason or "unknown_reason"
     outcome = left(dispatch, because, now, now, session, ours=ours, inferred=True)
     return Stepped(outcome.dispatch, follower=outcome.follower)
+
+
+def _may_be_unlisted(
+    dispatch: Dispatch, snapshot: Snapshot, listed: Sequence[Listed], now: float
+) -> bool:
+    """Whether an agent of its name is there whose job is not listed yet."""
+    told = {job.identity for d in listed for job in d.jobs}
+    return any(
+        agent_name(p) == dispatch.agent
+        and p["identity"] not in told
+        and now - joined_at(p, now) < JOB_SECONDS + CLOCKS_SECONDS
+        for p in snapshot.participants
+        if p.get("kind") == "AGENT"
+    )
 
 
 def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) -> Record:
@@ -104,14 +131,14 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
     nobody's job when theirs would have been listed.
     """
     told = {job.identity for d in listed for job in d.jobs}
-    late = {s.agent: s for s in record.stragglers}
+    late = {s.agent: s for s in record.stragglers if not s.identity}
     strays = {
         sid: agent
         for sid, agent in record.agents.items()
         if record.is_straggler(agent.name, agent.joined_at)
         and agent.identity not in told
         and agent.left_at is None
-        and now - agent.joined_at > JOB_SECONDS
+        and now - agent.joined_at > JOB_SECONDS + CLOCKS_SECONDS
     }
     if not strays:
         return record
@@ -127,7 +154,7 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
 
 def _is_waited_for(dispatch: Dispatch) -> bool:
     """Whether an agent may come for it; one that is being deleted has no use for it any more."""
-    return dispatch.awaits_agent and dispatch.withdrawn is None
+    return dispatch.state is State.PENDING and dispatch.withdrawn is None
 
 
 def _agent_of(dispatch: Listed, by_identity: dict[str, SeenAgent]) -> SeenAgent | None:

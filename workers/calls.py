@@ -45,7 +45,7 @@ async def make_calls(hold: Hold, tools: Tools) -> None:
     """Make the calls that are due.
 
     Raises:
-        Fenced: another holds the room; what was just made and is nobody's will be deleted.
+        Fenced: another holds the room; it is asked to look for what was just made.
         RedisError: Redis was lost; what was called is settled by whoever claims the room next.
     """
     await _take_over(hold, tools)

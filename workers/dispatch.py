@@ -130,11 +130,6 @@ class Dispatch:
         return not self.live and self.step is Step.NOTHING
 
     @property
-    def awaits_agent(self) -> bool:
-        """Whether LiveKit is to send an agent for it, the first or another."""
-        return self.state is State.PENDING or self.step is Step.FIND_AGENT
-
-    @property
     def is_restart(self) -> bool:
         """Whether it takes the place of an agent that failed."""
         return bool(self.replaces)

@@ -32,7 +32,7 @@ async def carry_out(hold: Hold, tools: Tools) -> None:
     """Do what is due in a room now.
 
     Raises:
-        Fenced: another holds the room; what was just created and is nobody's will be deleted.
+        Fenced: another holds the room; it is asked to look for what was just made.
         RedisError: Redis was lost; what was called is settled by whoever claims the room next.
     """
     due, now = hold.record.due, tools.queue.now()

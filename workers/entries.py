@@ -17,6 +17,8 @@ from workers import keys
 from workers.compact import compact
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workers.scripts import Arg
 
 WAKE_MILLISECONDS: Final = 5000
@@ -65,14 +67,15 @@ def event_offer(server_id: str, event: Event) -> Offer:
     return _offer(server_id, event.room_name, plain_id(event.id), compact(event.to_json()))
 
 
-def look_offer(server_id: str, room: str, unique: str = "") -> Offer:
+def look_offer(server_id: str, room: str, unique: str = "", made: Sequence[str] = ()) -> Offer:
     """A request to look at a room, after the events that are in its inbox already.
 
-    Of two with the same `unique` text for a room the second is a duplicate.
+    Of two with the same `unique` text for a room the second is a duplicate. `made` are LiveKit's
+    ids of dispatches that must go unless they are somebody's.
     """
     unique = f"{room}.{unique}" if unique else secrets.token_hex(16)
     look_id = plain_id(f"lkd.look.{unique}")
-    asked = {"event": LOOK, "id": look_id, "room": {"name": room}}
+    asked = {"event": LOOK, "id": look_id, "room": {"name": room}, "made": made}
     return _offer(server_id, room, look_id, compact(asked))
 
 

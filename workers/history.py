@@ -96,6 +96,8 @@ def tell(dispatch: Dispatch) -> None:
     event = _TOLD[dispatch.state]
     if dispatch.reason is not None:
         event = _TOLD_AGAIN.get(dispatch.state, event)
+    if dispatch.withdrawn is State.RELEASED:
+        event = "dispatch_withdrawing"
     match event:
         case "dispatch_scheduled":
             about["due"] = rfc3339(dispatch.due)

@@ -81,8 +81,8 @@ async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         log.warning("withdrawal_put_off", room=hold.room, error=str(error))
         return later(dispatch, str(error), tools)
     now, why = tools.queue.now(), dispatch.reason or ""
-    removed = _removed(dispatch.dispatch_id or "", _identity(dispatch), now)
-    coming = not removed and dispatch.state is State.PENDING
+    removed = _removed(dispatch.dispatch_id or "", _identities(dispatch), now)
+    coming = dispatch.agent_sid is None and not dispatch.job_identity
     if dispatch.withdrawn is State.RELEASED:
         follower = await released(dispatch, hold, tools, seen_at)
         over = Stepped(dispatch.ended(State.RELEASED, why, now), follower=follower)
@@ -112,7 +112,7 @@ async def clear(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     now = tools.queue.now()
     cleared = dispatch.to(State.REQUESTED, dispatch.reason, now, step=Step.CREATE, due=now)
     cleared = replace(cleared, event_at=seen_at, wanted_at=now, failures=0)
-    removed = _removed(dispatch.replaces, dispatch.replaced_identity, now)
+    removed = _removed(dispatch.replaces, (dispatch.replaced_identity,), now)
     return Stepped(cleared, removed=removed)
 
 
@@ -180,7 +180,8 @@ async def _with_identity(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispat
     Raises:
         ProviderError: it could not be looked up.
     """
-    if dispatch.state is not State.PENDING or dispatch.job_identity:
+    is_here = dispatch.state is State.ACTIVE and dispatch.agent_sid is not None
+    if dispatch.state is State.REQUESTED or is_here or dispatch.job_identity:
         return dispatch
     listed = await tools.providers[hold.server_id].dispatches(hold.room)
     await tools.queue.keep(hold, CALL_SECONDS + 1)
@@ -188,13 +189,15 @@ async def _with_identity(dispatch: Dispatch, hold: Hold, tools: Tools) -> Dispat
     return replace(dispatch, job_identity=jobs[-1].identity) if jobs else dispatch
 
 
-def _identity(dispatch: Dispatch) -> str:
-    return dispatch.agent_identity or dispatch.job_identity
+def _identities(dispatch: Dispatch) -> tuple[str, ...]:
+    """What its agent is called, and the one that comes after it."""
+    known = (dispatch.agent_identity, dispatch.job_identity)
+    return tuple(dict.fromkeys(identity for identity in known if identity))
 
 
-def _removed(dispatch_id: str, identity: str, now: float) -> tuple[Unwanted, ...]:
+def _removed(dispatch_id: str, identities: tuple[str, ...], now: float) -> tuple[Unwanted, ...]:
     """Its agent, which is to leave by itself, or is to be removed whenever it is there."""
-    if not identity:
+    if not any(identities):
         return ()
     due = now + LEAVING_SECONDS
-    return (Unwanted(dispatch_id, since=now, due=due, identities=(identity,), deleted_at=now),)
+    return (Unwanted(dispatch_id, since=now, due=due, identities=identities, deleted_at=now),)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _RECONNECTED: Final = frozenset({"duplicate_identity", "migration"})
 """Why a connection ends when its participant has another one."""
+_AWAITED: Final = frozenset({State.REQUESTED, State.PENDING})
 HEARD_SECONDS: Final = 1.5
 """An event tells its time in whole seconds: one heard of so soon happened just now."""
 
@@ -190,9 +191,7 @@ def _came(room: _Room, event: Event, participant: Fields, now: float) -> None:
     name = agent_name(participant)
     at = joined_at(participant, event.at)  # a look may tell of it much later
     is_late = record.is_straggler(name, at)
-    is_awaited = any(
-        d.state is State.REQUESTED or d.awaits_agent for d in room.record.dispatches.values()
-    )
+    is_awaited = any(d.state in _AWAITED for d in record.dispatches.values())
     if not is_awaited and (again or not is_late):
         return
     seen = SeenAgent(sid, identity, at, name=name)

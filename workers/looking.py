@@ -22,6 +22,7 @@ from workers.errors import ProviderError
 from workers.history import dispatch_document
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
 from workers.removal import COMING_SECONDS
+from workers.stragglers import awaited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,13 +45,14 @@ _UNWANTED: Final = frozenset({State.SUPERSEDED, State.RELEASED, State.FAILED})
 log = structlog.get_logger(__name__)
 
 
-async def look(hold: Hold, tools: Tools, *, taken: str = "") -> None:
+async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str] = ()) -> None:
     """Look at a room now.
 
     Args:
         hold: the room.
         tools: what the work needs.
         taken: id of the inbox entry that asks for it.
+        made: LiveKit's ids of what a worker made that had lost the room.
 
     Raises:
         Fenced, RedisError: as `DueQueue.commit`.
@@ -83,6 +85,7 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "") -> None:
     past = await _past(record, listed, tools)
     unwanted = {d.id: d.agent for d in listed if past.get(d.id) in _UNWANTED}
     unwanted |= _doubles(record, listed) | _astray(listing, listed)
+    unwanted |= _nobodys(record, [d for d in listed if d.id in made])
     record = record.with_unwanted(unwanted, now)
     if found.events:
         told = [f"{event['event']}" for event in found.events]
@@ -132,6 +135,14 @@ def _doubles(record: Record, listed: Sequence[Listed]) -> dict[str, str]:
     return {
         d.id: d.agent for d in listed if known.get(d.attributes.get(ID_ATTRIBUTE, ""), d.id) != d.id
     }
+
+
+def _nobodys(record: Record, made: Sequence[Listed]) -> dict[str, str]:
+    """What no dispatch is known by, and none may still be found to be: ids, and agents' names."""
+    if any(d.state is State.REQUESTED for d in record.dispatches.values()):
+        return {}
+    known = {i for d in record.dispatches.values() for i in (d.dispatch_id, d.replaces)}
+    return {d.id: d.agent for d in made if d.id not in known}
 
 
 def _astray(listing: Snapshot, listed: Sequence[Listed]) -> dict[str, str]:
@@ -192,11 +203,13 @@ def _present(
     )
     going = {identity for each in record.unwanted for identity in each.identities}
     going |= {job.identity for d in listed if d.id in over for job in d.jobs}
-    going |= {straggler.identity for straggler in record.stragglers}
+    going |= {straggler.identity for straggler in awaited(record.stragglers, now)}
+    working = {job.identity for d in listed if d.id not in over for job in d.jobs}
     staying = [
         p
         for p in listing.participants
-        if p["identity"] not in going and not record.is_straggler(agent_name(p), joined_at(p, now))
+        if p["identity"] in working
+        or not (p["identity"] in going or record.is_straggler(agent_name(p), joined_at(p, now)))
     ]
     names = strangers(record, replace(listing, participants=tuple(staying))).values()
     waiting = (d.agent for d in record.dispatches.values() if d.state in _AWAITED)

@@ -95,7 +95,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     hold.poisoned = event_id
     event = event_of(body)
     if event.name == LOOK:
-        await look(hold, tools, taken=event_id)
+        await look(hold, tools, taken=event_id, made=json.loads(body).get("made", ()))
         return
     if is_told(hold.record, event):  # its listing came before its webhook
         await tools.queue.commit(hold, None, taken=event_id)

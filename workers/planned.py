@@ -40,6 +40,7 @@ def planned(
     state = State.SCHEDULED if waits else State.REQUESTED
     release = plan.release.when
     leaves = plan.release.holds(event, event, session, already=False)
+    is_called = not waits and not (leaves and plan.release.after == 0)
     return Dispatch(
         id=_id(session.sid, plan.claim.key, event.id),
         provider=plan.provider.value,
@@ -68,8 +69,8 @@ def planned(
         track=str((event.track or {}).get("sid") or ""),
         due=now + plan.after,
         wanted_at=now + plan.after,
-        called_at=now if called_by and not waits else None,
-        called_by=called_by if not waits else "",
+        called_at=now if called_by and is_called else None,
+        called_by=called_by if is_called else "",
         join_within=plan.join_within,
         fallback=tuple(rung_to_json(rung) for rung in plan.fallback),
         release_when=release.value if release is not None else "",

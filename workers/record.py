@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 from rules.frozen import made, replace
 from rules.session import Session
 from workers.compact import compact
+from workers.dispatch import Dispatch, State
 from workers.kept import from_record, to_record
 from workers.removal import COMING_SECONDS, Unwanted, unwanted
-from workers.stragglers import Straggler, awaited, is_one, left_behind, replaced
+from workers.stragglers import Straggler, is_one, left_behind, replaced, with_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rules.event import Event, Fields
-    from workers.dispatch import Dispatch
 
 TOMBSTONES: Final = 32
 """Sids of past sessions kept for a name; older ones are told apart by their creation time."""
@@ -105,7 +105,7 @@ class Record:
     @property
     def awaits_agents(self) -> bool:
         """Whether an agent has come that may be one of ours: waited for, or come too late."""
-        if any(d.awaits_agent for d in self.dispatches.values()):
+        if any(d.state is State.PENDING for d in self.dispatches.values()):
             return bool(self.agents)
         return any(
             self.is_straggler(a.name, a.joined_at) and a.left_at is None
@@ -136,10 +136,6 @@ class Record:
         more = {d.id: d for d in changed}
         if not more:
             return self
-        if going := replaced(self.stragglers, more.values()):
-            still = tuple(each for each in self.stragglers if each not in going)
-            unwanted = (*self.unwanted, *going.values())
-            return replace(self, stragglers=still, unwanted=unwanted).with_dispatches(more.values())
         dispatches = {**self.dispatches, **more}
         kept = {i: d for i, d in dispatches.items() if not d.settled}
         sid = self.session.sid if self.session is not None else None
@@ -160,18 +156,24 @@ class Record:
 
     def with_sweep(self, more: Iterable[str], now: float) -> Record:
         """The record with a sweep begun now, of these ids too."""
-        sweep = tuple(dict.fromkeys((*self.sweep, *more)))
+        sweep = tuple(dict.fromkeys((*self.sweep, *more)))[-TOMBSTONES:]
         return replace(self, sweep=sweep, sweep_due=now, sweep_since=now)
 
     def with_stragglers(self, over: Iterable[Dispatch], now: float) -> Record:
         """The record with the agents that these dispatches leave behind: their session is over."""
         more = left_behind(over, self.unwanted, now)
-        return replace(self, stragglers=(*awaited(self.stragglers, now), *more))
+        return replace(self, stragglers=with_more(self.stragglers, more, now))
+
+    def with_replaced(self, changed: Iterable[Dispatch], now: float) -> Record:
+        """The record with the stragglers that are to go now that these dispatches have agents."""
+        going = replaced(self.stragglers, changed, now)
+        still = tuple(each for each in self.stragglers if each not in going)
+        return replace(self, stragglers=still, unwanted=(*self.unwanted, *going.values()))
 
     def with_coming(self, dispatch: Dispatch, now: float) -> Record:
         """The record with the agent of a dispatch that was deleted perhaps on its way."""
         agent = Straggler(dispatch.agent, dispatch.dispatch_id or dispatch.id, now + COMING_SECONDS)
-        return replace(self, stragglers=(*awaited(self.stragglers, now), agent))
+        return replace(self, stragglers=with_more(self.stragglers, [agent], now))
 
     def with_unwanted(self, these: Mapping[str, str], now: float) -> Record:
         """The record with these found to be unwanted now: LiveKit's ids, and agents' names."""

@@ -15,6 +15,8 @@ from workers.removal import COMING_SECONDS, Unwanted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MOST: Final = 64
+"""So many are kept of a room, for names that are used again every second."""
 UNHEARD_SECONDS: Final = 3600.0
 """So long after it has come an agent may first be heard of: nothing of us was there, say."""
 
@@ -51,12 +53,22 @@ def left_behind(
             stragglers.append(Straggler(d.agent, d.dispatch_id or d.id, until))
         elif d.state is State.ACTIVE and d.dispatch_id and d.agent_identity:
             stragglers.append(Straggler(d.agent, d.dispatch_id, until, d.agent_identity))
+        elif d.state is State.SCHEDULED and d.is_restart and d.replaced_identity:
+            stragglers.append(Straggler(d.agent, d.replaces, until, d.replaced_identity))
     return stragglers
 
 
 def awaited(stragglers: Iterable[Straggler], now: float) -> list[Straggler]:
     """Those of which may still be heard."""
     return [each for each in stragglers if each.until > now - UNHEARD_SECONDS]
+
+
+def with_more(
+    stragglers: Iterable[Straggler], more: Iterable[Straggler], now: float
+) -> tuple[Straggler, ...]:
+    """Those that are still awaited and more, each once."""
+    both = (*awaited(stragglers, now), *more)
+    return tuple({(s.agent, s.dispatch_id, s.identity): s for s in both}.values())[-MOST:]
 
 
 def is_one(stragglers: Iterable[Straggler], agent: str, joined_at: float) -> bool:
@@ -67,13 +79,12 @@ def is_one(stragglers: Iterable[Straggler], agent: str, joined_at: float) -> boo
 
 
 def replaced(
-    stragglers: Iterable[Straggler], changed: Iterable[Dispatch]
+    stragglers: Iterable[Straggler], changed: Iterable[Dispatch], now: float
 ) -> dict[Straggler, Unwanted]:
     """Those that are to go because an agent of their name is there for the new session."""
-    here = {d.agent: d.joined_at for d in changed if d.state is State.ACTIVE}
-    found = {each: here.get(each.agent) for each in stragglers if each.identity}
+    here = {d.agent for d in changed if d.state is State.ACTIVE}
     return {
-        each: Unwanted(each.dispatch_id, at, at, (each.identity,), at, each.agent)
-        for each, at in found.items()
-        if at is not None
+        each: Unwanted(each.dispatch_id, now, now, (each.identity,), now, each.agent)
+        for each in stragglers
+        if each.identity and each.agent in here
     }

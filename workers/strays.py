@@ -64,18 +64,19 @@ def have_looked_at(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None
 
     Calls that were not answered may still be carried out: after those it is asked once more.
     """
-    known = {None, *(d.dispatch_id for d in hold.record.dispatches.values())}
-    made = any(each.unwanted or each.dispatch.dispatch_id not in known for each in results)
+    known = {d.dispatch_id for d in hold.record.dispatches.values()}
+    ids = [i for each in results for i in (each.dispatch.dispatch_id, *each.unwanted)]
+    made = [i for i in ids if i is not None and i not in known]
     is_unclear = any(each.dispatch.step is Step.SETTLE for each in results)
     # Not when those are due: who knows when a process that stood still has sent them.
     waits = ([0.0] if made else []) + ([EXECUTION_SECONDS] if is_unclear else [])
     for seconds in waits:
-        tools.errands.start(_have_looked_at(hold, tools, seconds))
+        tools.errands.start(_have_looked_at(hold, tools, seconds, made))
 
 
-async def _have_looked_at(hold: Hold, tools: Tools, seconds: float) -> None:
+async def _have_looked_at(hold: Hold, tools: Tools, seconds: float, made: Sequence[str]) -> None:
     await asyncio.sleep(seconds)
-    asked = look_offer(hold.server_id, hold.room, f"{hold.token}-{seconds:.0f}")
+    asked = look_offer(hold.server_id, hold.room, f"{hold.token}-{seconds:.0f}", made)
     while True:
         try:
             await tools.queue.offer(asked)

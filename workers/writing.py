@@ -31,7 +31,7 @@ async def write_stepped(hold: Hold, tools: Tools, stepped: Sequence[Stepped]) ->
     now, record = tools.queue.now(), hold.record
     changed = [each.dispatch for each in stepped]
     changed += [each.follower for each in stepped if each.follower is not None]
-    record = record.with_dispatches(changed)
+    record = record.with_dispatches(changed).with_replaced(changed, now)
     for each in stepped:
         record = record.with_unwanted(dict.fromkeys(each.unwanted, each.dispatch.agent), now)
         record = replace(record, unwanted=(*record.unwanted, *each.removed))

@@ -121,6 +121,22 @@ def test_a_double_made_by_a_worker_that_slept_between_its_record_and_its_call_is
     the_double_goes(house, sandbox, room, figure)
 
 
+def test_a_double_goes_though_the_server_drops_what_marks_it_as_ours(
+    house: House, sandbox: Sandbox, worker: Start, crashing_worker: Start, figure: Figure
+) -> None:
+    """Servers before 1.12 do."""
+    house.rules.write_text(GREET)
+    sandbox.fault("old_server", "CreateDispatch")
+    sleeper = crashing_worker()
+    sandbox.join("stop-create", "ana")
+    eventually(lambda: state(sleeper) == "T", timeout=20)
+    worker()
+    eventually(lambda: house.dispatches(state="active"), timeout=40)
+    sleeper.send_signal(signal.SIGCONT)
+    eventually(lambda: len(made(sandbox)) == 2, timeout=10)
+    the_double_goes(house, sandbox, "stop-create", figure)
+
+
 def made(sandbox: Sandbox) -> list[Call]:
     """The calls that made a dispatch."""
     return [call for call in sandbox.calls.of("CreateDispatch") if call.worked]

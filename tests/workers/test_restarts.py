@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.sandbox import Worker
-from tests.waiting import eventually
+from tests.waiting import eventually, throughout
 from tests.workers.conftest import delete_by_hand, explicit
-from tests.workers.test_ladder import agents, states
+from tests.workers.test_ladder import agents, came, states
 from workers.dispatch import RECONNECTION_SECONDS
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ class TestLiveKitRestartsThem:
         eventually(lambda: len(house.events()) >= 2)
         sandbox.send_again("support-1", before["dispatch_id"])
         [second] = eventually(lambda: agents(sandbox, "support-1"))
-        eventually(lambda: house.dispatches()[0]["agent_identity"] == second)
+        known = RECONNECTION_SECONDS + 5
+        eventually(lambda: house.dispatches()[0]["agent_identity"] == second, timeout=known)
         assert states(house) == [ACTIVE]
         assert len(sandbox.calls.of("CreateDispatch")) == 1
         sandbox.leave("support-1", second, "ROOM_CLOSED")
@@ -166,3 +167,35 @@ class TestLiveKitRestartsThem:
         eventually(lambda: states(house) == [ENDED], timeout=RECONNECTION_SECONDS + 5)
         sandbox.join("support-1", "ben")
         eventually(lambda: states(house) == [ENDED, ACTIVE])
+
+    @pytest.mark.parametrize("listed_after", [0.0, 6.0])
+    def test_no_webhook_need_tell_of_it(
+        self, house: House, sandbox: Sandbox, listed_after: float
+    ) -> None:
+        first = greeted(house, sandbox)
+        [before] = house.dispatches()
+        sandbox.leave("support-1", first, "SIGNAL_CLOSE")
+        eventually(lambda: house.dispatches()[0]["reason"] == "signal_close")
+        sandbox.agents._job_listing_delay = listed_after
+        sandbox.fault("webhooks_lost")
+        throughout(lambda: states(house) == [ACTIVE], listed_after)
+        sandbox.send_again("support-1", before["dispatch_id"])
+        [second] = eventually(lambda: agents(sandbox, "support-1"))
+        eventually(lambda: house.dispatches()[0]["agent_identity"] == second, timeout=20)
+        assert states(house) == [ACTIVE]
+
+    def test_released_while_it_is_on_its_way(self, house: House, sandbox: Sandbox) -> None:
+        rules = GREET.replace("dispatch:", "release: last_human_left\n    dispatch:") % "on_failure"
+        house.rules.write_text(rules)
+        house.start_worker()
+        sandbox.join("support-1", "ana")
+        eventually(lambda: states(house) == [ACTIVE])
+        sandbox.agents.workers[0].join_delay = 1.0
+        [before] = house.dispatches()
+        sandbox.leave("support-1", before["agent_identity"], "SIGNAL_CLOSE")
+        sandbox.send_again("support-1", before["dispatch_id"])
+        eventually(lambda: len(explicit(sandbox, "support-1")[0].state.jobs) == 2)
+        sandbox.leave("support-1", "ana")
+        eventually(lambda: house.dispatches()[0]["state"] == "released")
+        eventually(lambda: len(came(sandbox)) == 2)
+        eventually(lambda: agents(sandbox, "support-1") == [], timeout=15)
