@@ -10,7 +10,7 @@ brings all together, and when everything has come to rest `invariants` says what
 be seen to be wrong at once is told by the part that sees it.
 
     python -m tests.simulation 4711            what happens in a seed, line by line
-    python -m tests.simulation 0 100000        that many seeds from the first
+    python -m tests.simulation 0 100000        that many seeds from the first; --cores: on all cores
     python -m tests.simulation 0 100000 --without "the fence"
 
 A seed that fails here fails everywhere, until the simulation itself is changed.
