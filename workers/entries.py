@@ -75,7 +75,9 @@ def look_offer(server_id: str, room: str, unique: str = "", made: Sequence[str] 
     """
     unique = f"{room}.{unique}" if unique else secrets.token_hex(16)
     look_id = plain_id(f"lkd.look.{unique}")
-    asked = {"event": LOOK, "id": look_id, "room": {"name": room}, "made": made}
+    asked = {"event": LOOK, "id": look_id, "room": {"name": room}}
+    if made:
+        asked["made"] = made
     return _offer(server_id, room, look_id, compact(asked))
 
 
