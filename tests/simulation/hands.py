@@ -34,6 +34,10 @@ def remove(world: World, livekit: LiveKit, made: Made) -> None:
     counts = known is not None and known.state is State.ACTIVE
     _note(world, made, "removes the agent of", counts=counts and world.hears_all)
     livekit.leave(made.room, made.identity, "PARTICIPANT_REMOVED")
+    claim = (made.meant_for, *made.claim)
+    if made.identity in world.overtaken and world.hands[claim]:
+        world.hands[claim] = False  # who knows what is decided before it arrives
+        world.told_late[world.overtaken[made.identity]] = claim
     made.is_over = True
 
 

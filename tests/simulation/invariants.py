@@ -104,7 +104,9 @@ def _nothing_is_lost(
     world: World, room: Room, promises: tuple[Promise, ...], made: list[Made]
 ) -> None:
     """Whoever is there has the agents that the rules promise, if such agents come and stay."""
-    elsewhere = {m.whole.agent for m in made if not m.ours and m.room.name == room.name}
+    # One that stays though somebody has deleted its dispatch is not ours to count on either.
+    strangers = (m for m in made if not m.ours or m.is_by_hand)
+    elsewhere = {m.whole.agent for m in strangers if m.room.name == room.name}
     for promise, subject in _expected(room, promises):
         claim = (promise.rule, subject)
         sent = [each for each in made if each.meant_for == room.sid and each.claim == claim]

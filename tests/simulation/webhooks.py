@@ -43,6 +43,8 @@ class Webhooks:
             self._lose(body)
             return
         if world.odds(world.weather.astray):
+            if body["event"] == "participant_left":
+                world.overtaken[body["participant"]["identity"]] = body["id"]
             world.later(world.chance.uniform(0.1, 15.0), self._attempt, None, body, 0)
             return
         queue = self._waiting.setdefault(room, deque())

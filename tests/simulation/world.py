@@ -44,6 +44,10 @@ class World:
     again."""
     unheard: set[str] = field(default_factory=set)
     """Who has joined without a webhook that arrived, by identity."""
+    overtaken: dict[str, str] = field(default_factory=dict)
+    """By identity, the event of a leaving whose webhook has gone another way than those before."""
+    told_late: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """By the event that tells of it, a hand that counts once that is decided."""
     is_looked_at: bool = False
     """Whether looks at rooms tell what webhooks may not have told."""
     back_at: float = 0.0
@@ -102,6 +106,8 @@ class World:
 
     def has_left_inbox(self, room_key: str, event_id: str) -> None:
         """An event was decided, or put aside: once, and in its turn."""
+        if event_id in self.told_late:
+            self.hands[self.told_late.pop(event_id)] = True
         place = self.decided[room_key]
         self.decided[room_key] += 1
         its_turn = self.accepted[room_key][place : place + 1]
