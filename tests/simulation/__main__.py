@@ -16,7 +16,7 @@ import click
 from tests.simulation.play import play
 from tests.simulation.safeguards import SAFEGUARDS
 from tests.simulation.store import Store, as_it_is
-from tests.simulation.valkey import running_valkey
+from tests.valkey import running_valkey
 
 MOST_FAILURES: Final = 20
 _CAN_STAY: Final = hasattr(os, "sched_setaffinity")
@@ -46,8 +46,8 @@ def main(
     else:
         safeguard = SAFEGUARDS.get(without or "")
         change = safeguard.change if safeguard is not None else as_it_is
-        with running_valkey() as path, safeguard.removed() if safeguard else nullcontext():
-            store = Store(path, change)
+        with running_valkey() as valkey, safeguard.removed() if safeguard else nullcontext():
+            store = Store(str(valkey.socket), change)
             if count is None:
                 sys.exit(1 if play(first, store, told=click.echo) else 0)
             told = _play(range(first, first + count, step), store)
