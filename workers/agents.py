@@ -16,7 +16,7 @@ from rules.session import agent_name, joined_at
 from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import Dispatch, State
 from workers.errors import ProviderError
-from workers.providers.base import CALL_SECONDS
+from workers.providers.base import CALL_SECONDS, identities
 from workers.removal import JOB_SECONDS, Unwanted
 from workers.restarts import Left, left
 from workers.settle import LONGEST_BACKOFF_SECONDS, RETRY_SECONDS, Stepped
@@ -95,7 +95,7 @@ async def find(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         is_agent = present.get("kind") == "AGENT"
         if is_agent and present["identity"] == dispatch.agent_identity:
             return Stepped(dispatch.found(str(present["sid"]), tools.queue.now()))
-    jobs = {job.identity for d in listed if d.id == dispatch.dispatch_id for job in d.jobs}
+    jobs = identities(d for d in listed if d.id == dispatch.dispatch_id)
     for present in snapshot.participants:
         if present["identity"] in jobs:
             at = joined_at(present, tools.queue.now())
@@ -114,7 +114,7 @@ def _may_be_unlisted(
     dispatch: Dispatch, snapshot: Snapshot, listed: Sequence[Listed], now: float
 ) -> bool:
     """Whether an agent of its name is there whose job is not listed yet."""
-    told = {job.identity for d in listed for job in d.jobs}
+    told = identities(listed)
     return any(
         agent_name(p) == dispatch.agent
         and p["identity"] not in told
@@ -130,7 +130,7 @@ def _without_stragglers(record: Record, listed: Sequence[Listed], now: float) ->
     LiveKit lets them in by the room's name. They are told by what they are called, and by being in
     nobody's job when theirs would have been listed.
     """
-    told = {job.identity for d in listed for job in d.jobs}
+    told = identities(listed)
     late = {s.agent: s for s in record.stragglers if not s.identity}
     strays = {
         sid: agent

@@ -6,19 +6,18 @@ script adds the time.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rules.event import Event, read_event
 from workers import keys
 from workers.compact import compact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rules.event import Event
     from workers.scripts import Arg
 
 WAKE_MILLISECONDS: Final = 5000
@@ -51,15 +50,6 @@ def split_entry(entry: bytes) -> Entry:
     if not at.isdigit():
         return Entry(event_id.decode(), rest)
     return Entry(event_id.decode(), body, int(at) / 1000)
-
-
-def event_of(body: bytes) -> Event:
-    """The event of an entry's JSON.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    return read_event(json.loads(body))
 
 
 def event_offer(server_id: str, event: Event) -> Offer:

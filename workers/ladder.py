@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from rules.frozen import replace
-from rules.session import agent_name
+from rules.session import agent_name, joined_at
 from workers.dispatch import Dispatch, State, Step
 from workers.errors import NotFound, ProviderError
-from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
+from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, identities
 from workers.reasons import Why, no_agent
 from workers.releases import released
 from workers.removal import JOB_SECONDS, LEAVING_SECONDS, Unwanted
@@ -53,12 +53,12 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         return _unlisted(dispatch, now, replace(dispatch, join_by=now + UNLISTED_SECONDS))
     is_over = snapshot.room is None or snapshot.room["sid"] != dispatch.room_sid
     agents = [p for p in snapshot.participants if p.get("kind") == "AGENT" and not is_over]
-    identities = {job.identity for job in mine.jobs}
-    here = next((p for p in agents if p["identity"] in identities), None)
+    own = identities([mine])
+    here = next((p for p in agents if p["identity"] in own), None)
     if here is not None:
-        at = int(here.get("joined_at_ms") or 0) / 1000 or float(here.get("joined_at") or now)
+        at = joined_at(here, now)
         return Stepped(dispatch.joined(str(here["identity"]), str(here["sid"]), at))
-    has_left = any(agent.identity in identities for agent in hold.record.agents.values())
+    has_left = any(agent.identity in own for agent in hold.record.agents.values())
     until = (
         now + JOB_SECONDS if has_left or is_over else _may_be_its_own(dispatch, agents, listed, now)
     )
@@ -164,7 +164,7 @@ def _may_be_its_own(
 
     LiveKit lists a job up to 5 s after its agent was let in.
     """
-    told = {job.identity for d in listed for job in d.jobs}
+    told = identities(listed)
     since = [
         float(p.get("joined_at") or now)
         for p in agents

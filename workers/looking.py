@@ -20,7 +20,7 @@ from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
 from workers.errors import ProviderError
 from workers.history import dispatch_document
-from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
+from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, identities
 from workers.removal import COMING_SECONDS
 from workers.stragglers import awaited
 
@@ -124,7 +124,7 @@ def _hurried(
         return dispatch
     mine = next((d for d in listed if d.id == dispatch.dispatch_id), None)
     here = {str(p["identity"]) for p in listing.participants}
-    if listing.room is None or (mine is not None and not here & {j.identity for j in mine.jobs}):
+    if listing.room is None or (mine is not None and not here & identities([mine])):
         return dispatch
     return replace(dispatch, join_by=now)
 
@@ -141,14 +141,23 @@ def _nobodys(record: Record, made: Sequence[Listed]) -> dict[str, str]:
     """What no dispatch is known by, and none may still be found to be: ids, and agents' names."""
     if any(d.state is State.REQUESTED for d in record.dispatches.values()):
         return {}
-    known = {i for d in record.dispatches.values() for i in (d.dispatch_id, d.replaces)}
+    known = _known(record)
     return {d.id: d.agent for d in made if d.id not in known}
 
 
 def _astray(listing: Snapshot, listed: Sequence[Listed]) -> dict[str, str]:
     """What was meant for another session of the room's name: ids, and agents' names."""
-    sid = listing.room["sid"] if listing.room is not None else None
+    sid = _sid(listing)
     return {d.id: d.agent for d in listed if d.attributes.get(SID_ATTRIBUTE, sid) != sid}
+
+
+def _known(record: Record) -> set[str | None]:
+    """LiveKit's ids of the dispatches a record knows, or is about to delete itself."""
+    return {i for d in record.dispatches.values() for i in (d.dispatch_id, d.replaces)}
+
+
+def _sid(listing: Snapshot) -> str | None:
+    return str(listing.room["sid"]) if listing.room is not None else None
 
 
 async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mapping[str, str]:
@@ -189,8 +198,7 @@ def _present(
     """
     over = over | {each.dispatch_id for each in record.unwanted}
     here = {str(p["identity"]) for p in listing.participants}
-    known = {i for d in record.dispatches.values() for i in (d.dispatch_id, d.replaces)}
-    sid = listing.room["sid"] if listing.room is not None else None
+    known, sid = _known(record), _sid(listing)
     coming = (
         d.agent
         for d in listed
@@ -199,12 +207,12 @@ def _present(
         and d.attributes.get(ID_ATTRIBUTE) not in record.dispatches
         and d.attributes.get(SID_ATTRIBUTE, sid) == sid
         and now - d.created_at < COMING_SECONDS
-        and not here & {job.identity for job in d.jobs}
+        and not here & identities([d])
     )
     going = {identity for each in record.unwanted for identity in each.identities}
-    going |= {job.identity for d in listed if d.id in over for job in d.jobs}
+    going |= identities(d for d in listed if d.id in over)
     going |= {straggler.identity for straggler in awaited(record.stragglers, now)}
-    working = {job.identity for d in listed if d.id not in over for job in d.jobs}
+    working = identities(d for d in listed if d.id not in over)
     staying = [
         p
         for p in listing.participants

@@ -19,13 +19,13 @@ import structlog
 
 from rules.decide import decide
 from rules.decision import Outcome
-from rules.event import PARTIAL
+from rules.event import PARTIAL, read_event
 from rules.known import Known
 from workers import history, lifecycle, releases
 from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
-from workers.entries import LOOK, event_of, split_entry
+from workers.entries import LOOK, split_entry
 from workers.errors import NotYet, OverLimit, ProviderError
 from workers.looking import look
 from workers.planned import planned, share_of
@@ -93,9 +93,10 @@ async def put_aside(hold: Hold, tools: Tools, error: str) -> None:
 async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> None:
     event_id, body, received_at = split_entry(entry)
     hold.poisoned = event_id
-    event = event_of(body)
+    given = json.loads(body)
+    event = read_event(given)
     if event.name == LOOK:
-        await look(hold, tools, taken=event_id, made=json.loads(body).get("made", ()))
+        await look(hold, tools, taken=event_id, made=given.get("made", ()))
         return
     if is_told(hold.record, event):  # its listing came before its webhook
         await tools.queue.commit(hold, None, taken=event_id)
@@ -107,7 +108,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     ours = hold.server_id in tools.restarts_ours
     seen = lifecycle.apply(hold.record, event, now, snapshot, ours=ours, conditions=conditions)
     event_at = 0.0 if is_listed else _there_at(hold, tools, seen.event, received_at)
-    present = frozenset(json.loads(body).get("listed", ())) if is_listed else frozenset[str]()
+    present = frozenset(given.get("listed", ())) if is_listed else frozenset[str]()
     called_by = hold.token if last and not late(event_at, now) else ""
     live: dict[str, int] = {}
     while True:  # once more for each limit that turns out to be reached

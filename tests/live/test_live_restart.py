@@ -40,11 +40,7 @@ def test_calls_that_a_server_took_down_with_it_are_over_and_new_ones_have_their_
     have, open rooms of the same names and are in them when new callers come.
     """
     house = open_house(RULES, "", DISPATCHER_RECONCILE_INTERVAL="2s")
-    callers = [join(house.server, room, "ana") for room in sorted(ROOMS)]
-    before = active(house)
-    house.server.kill()
-    for ana in callers:
-        ana.leave()
+    before = taken_down(house, join)
     worker = house.workers[""]
     eventually(lambda: len(worker.lines("ended")) == len(ROOMS), timeout=120, interval=0.2)
     assert {d["state"] for d in asked(house)} == {"active"}  # LiveKit has not said more
@@ -76,17 +72,23 @@ def test_agents_that_come_back_by_themselves_make_way_for_those_of_the_new_calls
 ) -> None:
     """The server is away for a moment only: agents connect again with the tokens they have."""
     house = open_house(RULES, "", DISPATCHER_RECONCILE_INTERVAL="2s")
-    callers = [join(house.server, room, "ana") for room in sorted(ROOMS)]
-    before = active(house)
-    house.server.kill()
-    for ana in callers:
-        ana.leave()
+    before = taken_down(house, join)
     house.server.start()
     eventually(lambda: all(is_back(house, room, before) for room in ROOMS), timeout=60)
     eventually(lambda: len(house.workers[""].lines("registered")) == 2, timeout=60)
     for room in ROOMS:
         join(house.server, room, "ben")
     eventually(lambda: all(has_its_own(house, room, before) for room in ROOMS), timeout=40)
+
+
+def taken_down(house: House, join: Join) -> dict[str, dict[str, str]]:
+    """Kill the server in the middle of calls, whose callers then hang up; their dispatches."""
+    callers = [join(house.server, room, "ana") for room in sorted(ROOMS)]
+    before = active(house)
+    house.server.kill()
+    for ana in callers:
+        ana.leave()
+    return before
 
 
 def is_back(house: House, room: str, before: dict[str, dict[str, str]]) -> bool:

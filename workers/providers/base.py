@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rules.event import Fields
 
@@ -45,6 +45,11 @@ class Listed:
     attributes: Mapping[str, str]
     created_at: float
     jobs: tuple[Job, ...] = field(default=())
+
+
+def identities(listed: Iterable[Listed]) -> set[str]:
+    """What the agents of these dispatches join as, as far as their jobs have told."""
+    return {job.identity for d in listed for job in d.jobs}
 
 
 @dataclass(frozen=True, slots=True)
