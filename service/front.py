@@ -6,6 +6,10 @@ dawdle hold every thread. Nor does its pool of threads always notice that all of
 (emmett-framework/granian issue 873; its remedy leaves a gap), so that one may leave the next
 request lying. Here the body is read first, with a limit and a deadline, and only whole requests
 reach a thread.
+
+Some requests reach none: a path that waits for nothing, or only for what can be awaited, is called
+on the loop. A view there puts what is to be awaited into `environ[LATER]`, and the answer is what
+that brings.
 """
 
 from __future__ import annotations
@@ -23,12 +27,16 @@ from service import problems
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from collections.abc import Set as AbstractSet
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+    from flask import Response
     from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
+LATER: Final = "dispatcher.later"
+"""In the `environ` of a path called on the loop: a list for one function, async, without arguments,
+that brings the `Response` to be sent in place of the view's own. Elsewhere it is not there."""
 BODY_SECONDS: Final = 10.0
 """How long a request's body may take from its headers to its end."""
 
@@ -44,7 +52,7 @@ class Front:
         app: the application; its answers are sent whole.
         threads: how many requests it works on at once.
         most_bytes: the longest body.
-        quick: paths that wait for nothing, and must be answered when all threads do.
+        on_loop: paths that are called on the loop, and answered when all threads wait.
     """
 
     def __init__(
@@ -53,13 +61,12 @@ class Front:
         *,
         threads: int,
         most_bytes: int,
-        quick: AbstractSet[str] = frozenset(),
+        on_loop: AbstractSet[str] = frozenset(),
     ) -> None:
         self._app = app
         self._most_bytes = most_bytes
-        self._quick = quick
+        self._on_loop = on_loop
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        self._quick_thread = ThreadPoolExecutor(1, thread_name_prefix="quick")
 
     async def __rsgi__(self, scope: Scope, exchange: HTTPProtocol) -> None:
         """Answer one request; nothing it raises but the end of its connection gets out."""
@@ -79,9 +86,13 @@ class Front:
         except TimeoutError:
             detail = f"A request must be there whole within {BODY_SECONDS:.0f} seconds."
             return _document(Problem(problems.TOO_SLOW, detail))
-        threads = self._quick_thread if scope.path in self._quick else self._threads
         request = environ(scope, body)
-        return await asyncio.get_running_loop().run_in_executor(threads, _call, self._app, request)
+        if scope.path not in self._on_loop:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, _call, self._app, request)
+        later: list[Callable[[], Awaitable[Response]]] = []
+        answer = _call(self._app, request | {LATER: later})
+        return _whole(await later[0]()) if later else answer
 
     async def _body(self, scope: Scope, exchange: HTTPProtocol) -> bytes:
         """The body, read no further than it may be long."""
@@ -152,5 +163,8 @@ def _call(app: WSGIApplication, request: WSGIEnvironment) -> Answer:
 
 
 def _document(problem: Problem) -> Answer:
-    response = problem.response()
+    return _whole(problem.response())
+
+
+def _whole(response: Response) -> Answer:
     return response.status_code, list(response.headers.items()), response.get_data()

@@ -22,7 +22,7 @@ from service.front import Front
 from service.logs import configure_logs
 from service.parent import die_with_parent
 from service.web import create_app
-from service.webhooks import MOST_BYTES
+from service.webhooks import MOST_BYTES, PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workers.settings import Settings
 
 THREADS: Final = 64
-"""Requests worked on at once, each of them whole: what they wait for is Redis."""
+"""Requests but webhooks worked on at once, each of them whole: what they wait for is Redis."""
 CONNECTIONS: Final = 16_384
 """Connections open at once, idle ones too: at this many nobody else is let in. granian ends those
 that began a request and do not go on, and keeps those that never said a word."""
@@ -103,4 +103,6 @@ def _load(settings: Settings, main: int) -> Front:
     if os.getpid() != main:
         die_with_parent(main)
     configure_logs("web", settings.secrets)
-    return Front(create_app(settings), threads=THREADS, most_bytes=MOST_BYTES, quick={"/healthz"})
+    return Front(
+        create_app(settings), threads=THREADS, most_bytes=MOST_BYTES, on_loop={"/healthz", PATH}
+    )

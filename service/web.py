@@ -12,8 +12,9 @@ from service.deliveries import Deliveries
 from service.health import health
 from service.problems import answer_with_problems
 from service.webhooks import webhooks
-from workers.connection import connect
-from workers.intake import Intake
+from workers.connection import connect, connect_async
+from workers.intake import GatheringIntake, Intake
+from workers.scripts import ScriptRunner
 
 if TYPE_CHECKING:
     from workers.settings import Settings
@@ -26,8 +27,9 @@ def create_app(settings: Settings) -> Flask:
     answer_with_problems(app)
     require_token(app, settings.admin_token)
     intake = Intake(redis)
+    gathering = GatheringIntake(ScriptRunner(connect_async(settings, patient=False)), redis)
     deliveries = Deliveries()
-    app.register_blueprint(webhooks(settings, intake, deliveries))
+    app.register_blueprint(webhooks(settings, intake, gathering, deliveries))
     app.register_blueprint(health(settings, redis, deliveries))
     add_api(app, settings, intake)
     return app

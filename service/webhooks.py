@@ -1,9 +1,14 @@
-"""`POST /webhooks/livekit`: an event is verified, stored, and only then answered with 200."""
+"""`POST /webhooks/livekit`: an event is verified, stored, and only then answered with 200.
+
+Behind the front of `dispatcher serve` many of them are stored together; under another WSGI server
+each by itself.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from flask import Blueprint, Response, request
@@ -11,15 +16,19 @@ from redis.exceptions import RedisError
 
 from rules.event import OURS, EventName
 from service import problems
+from service.front import LATER
 from service.problems import Problem
 from service.verify import Forged, NotAnEvent, Stale, UnknownKey, Unsigned, verify
 
 if TYPE_CHECKING:
+    from rules.event import Event
     from service.deliveries import Deliveries
     from service.problems import Kind
-    from workers.intake import Intake
+    from service.verify import Verified
+    from workers.intake import Accepted, GatheringIntake, Intake
     from workers.settings import Settings
 
+PATH: Final = "/webhooks/livekit"
 MOST_BYTES: Final = 1024 * 1024
 
 _JSON: Final = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json")
@@ -35,7 +44,9 @@ _KINDS: Final[dict[type[Exception], Kind]] = {
 log = structlog.get_logger(__name__)
 
 
-def webhooks(settings: Settings, intake: Intake, deliveries: Deliveries) -> Blueprint:
+def webhooks(
+    settings: Settings, intake: Intake, gathering: GatheringIntake, deliveries: Deliveries
+) -> Blueprint:
     """The routes LiveKit posts to."""
     routes = Blueprint("webhooks", __name__)
 
@@ -48,37 +59,55 @@ def webhooks(settings: Settings, intake: Intake, deliveries: Deliveries) -> Blue
             log.warning("webhook_refused", type=slug, why=problem.detail, sender=sender)
         return problem.response()
 
-    @routes.post("/webhooks/livekit", provide_automatic_options=False)
+    @routes.post(PATH, provide_automatic_options=False)
     def livekit() -> Response:
-        answer = _accepted()
-        deliveries.accepted()
-        return answer
-
-    def _accepted() -> Response:
-        raw = _body()
-        if not _JSON.fullmatch(request.mimetype):
-            raise Problem(
-                problems.NOT_JSON,
-                "LiveKit sends application/webhook+json; application/json is taken too.",
-            )
-        try:
-            verified = verify(raw, request.headers.get("Authorization"), settings)
-        except tuple(_KINDS) as error:
-            raise Problem(_KINDS[type(error)], f"{error}.") from None
+        verified = _verified(settings)
         event = verified.event
         if event.name not in _USABLE or not event.room_name:
-            return _answer("ignored")
+            return stored("ignored")
+        later = request.environ.get(LATER)
+        if later is not None:
+            later.append(partial(gathered, verified))
+            return Response()
         try:
-            return _answer(intake.accept(verified.server.id, event))
+            return stored(intake.accept(verified.server.id, event))
         except RedisError as error:
-            log.error("webhook_not_stored", error=str(error), event_id=event.id)  # noqa: TRY400 - no traceback: it is Redis that is away
-            raise Problem(
-                problems.STORE_UNREACHABLE,
-                "Redis cannot be reached. The event is not stored: send it again.",
-                headers={"Retry-After": "1"},
-            ) from None
+            raise _not_stored(event, error) from None
+
+    async def gathered(verified: Verified) -> Response:
+        try:
+            return stored(await gathering.accept(verified.server.id, verified.event))
+        except RedisError as error:
+            return _not_stored(verified.event, error).response()
+
+    def stored(status: Accepted | Literal["ignored"]) -> Response:
+        deliveries.accepted()
+        return Response(f'{{"status":"{status}"}}', content_type="application/json")
 
     return routes
+
+
+def _verified(settings: Settings) -> Verified:
+    """The event in this request."""
+    raw = _body()
+    if not _JSON.fullmatch(request.mimetype):
+        raise Problem(
+            problems.NOT_JSON,
+            "LiveKit sends application/webhook+json; application/json is taken too.",
+        )
+    try:
+        return verify(raw, request.headers.get("Authorization"), settings)
+    except tuple(_KINDS) as error:
+        raise Problem(_KINDS[type(error)], f"{error}.") from None
+
+
+def _not_stored(event: Event, error: RedisError) -> Problem:
+    log.error("webhook_not_stored", error=str(error), event_id=event.id)
+    return Problem(
+        problems.STORE_UNREACHABLE,
+        "Redis cannot be reached. The event is not stored: send it again.",
+        headers={"Retry-After": "1"},
+    )
 
 
 def _body() -> bytes:
@@ -90,7 +119,3 @@ def _body() -> bytes:
     if len(raw) > MOST_BYTES:
         raise Problem(problems.TOO_LARGE, f"It has more than {MOST_BYTES} bytes.")
     return raw
-
-
-def _answer(status: str) -> Response:
-    return Response(f'{{"status":"{status}"}}', content_type="application/json")

@@ -57,6 +57,14 @@ async def make_calls(hold: Hold, tools: Tools) -> None:
 
 
 async def _run(due: list[Due], hold: Hold, tools: Tools) -> None:
+    if len(due) == 1:  # as most have: a task of its own would cost more than all else here
+        stepped = [await _step(due[0], hold, tools)]
+        try:
+            await write_stepped(hold, tools, stepped)
+        except Fenced:
+            strays.have_looked_at(stepped, hold, tools)
+            raise
+        return
     running = {asyncio.create_task(_step(each, hold, tools)) for each in due}
     results: list[Stepped] = []
     try:

@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
-compact: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=dict).encode
-"""The JSON text of a value, in which mappings and tuples may stand for objects and arrays. The
-encoder is made once, and trusts that nothing contains itself: that is a third of its time."""
+import orjson
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - any JSON
+    return list(value) if isinstance(value, tuple) else dict(value)
+
+
+_everything: Final = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
+
+
+def compact(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """The JSON text of a value, in which mappings and tuples may stand for objects and arrays.
+
+    A webhook may hold what orjson refuses (half a surrogate pair, an integer of more than 64 bits):
+    that takes the way of the standard library, which writes all of it.
+    """
+    try:
+        return orjson.dumps(value, default=_plain).decode()
+    except orjson.JSONEncodeError:
+        return _everything(value)

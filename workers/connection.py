@@ -58,17 +58,24 @@ def connect(settings: Settings) -> redis.Redis:
 
 
 def connect_async(
-    settings: Settings, restarted: Callable[[], None] = lambda: None
+    settings: Settings, restarted: Callable[[], None] = lambda: None, *, patient: bool = True
 ) -> redis.asyncio.Redis:
-    """The same for an event loop, which can afford to wait out a short absence of the server.
+    """The same for an event loop.
 
-    `restarted` is called when a connection leads to another run of the server than the one before
-    did.
+    Args:
+        settings: which server.
+        restarted: called when a connection leads to another run of the server than the one before
+            did.
+        patient: wait out a short absence of the server, as nobody waits for an answer.
     """
     options = {
         **_TIMEOUTS,
         "max_connections": _MOST_CONNECTIONS,
-        "retry": AsyncRetry(ExponentialBackoff(cap=0.5, base=0.02), 3),
+        "retry": (
+            AsyncRetry(ExponentialBackoff(cap=0.5, base=0.02), 3)
+            if patient
+            else AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+        ),
         "redis_connect_func": _asking_for_the_run(restarted),
     }
     address = _address(settings)

@@ -187,6 +187,11 @@ class DrainThread:
         """Whether the loop still runs."""
         return self._thread.is_alive()
 
+    def stir(self) -> None:
+        """Wake the loop."""
+        if self._loop is not None and self._drain is not None and self.alive:
+            self._loop.call_soon_threadsafe(self._drain.stir)
+
     def drain(self) -> None:
         """Wake the loop and wait until it has looked.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from workers import scripts
 from workers.entries import event_offer, look_offer
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
 
     from rules.event import Event
     from workers.entries import Offer
+    from workers.scripts import ScriptRunner
+
+Accepted = Literal["accepted", "duplicate"]
+
+ANSWER_SECONDS: Final = 5.0
+"""How long a webhook waits for Redis, those before it in the line counted."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +35,7 @@ class Intake:
     def __init__(self, redis: redis.Redis) -> None:
         self._redis = redis
 
-    def accept(self, server_id: str, event: Event) -> Literal["accepted", "duplicate"]:
+    def accept(self, server_id: str, event: Event) -> Accepted:
         """Store an event; when this returns it is in Redis, under that server's persistence.
 
         Raises:
@@ -42,16 +51,53 @@ class Intake:
         """
         self._offer(look_offer(server_id, room))
 
-    def _offer(self, offer: Offer) -> Literal["accepted", "duplicate"]:
+    def _offer(self, offer: Offer) -> Accepted:
         answer: bytes = scripts.call(self._redis, scripts.ACCEPT, offer.keys, offer.args)
         if answer == b"duplicate":
             return "duplicate"
         if answer == b"wake":
-            self._wake()
+            _wake(self._redis)
         return "accepted"
 
-    def _wake(self) -> None:
+
+class GatheringIntake:
+    """The same on an event loop: events that come while others are being stored go together.
+
+    They share a round trip to Redis and, where it syncs each write, a sync.
+    """
+
+    def __init__(self, runner: ScriptRunner, redis: redis.Redis) -> None:
+        """One for each loop.
+
+        Args:
+            runner: of that loop.
+            redis: for wake-ups, which are RQ's and block: a thread of their own sends them.
+        """
+        self._runner = runner
+        self._redis = redis
+        self._waker = ThreadPoolExecutor(1, thread_name_prefix="waker")
+
+    async def accept(self, server_id: str, event: Event) -> Accepted:
+        """Store an event; when this returns it is in Redis, under that server's persistence.
+
+        Raises:
+            RedisError: it may or may not have been stored; offered again, it is stored once.
+        """
+        offer = event_offer(server_id, event)
         try:
-            wake(self._redis)
-        except RedisError as error:  # it is stored: the next look finds it
-            log.warning("wake_failed", error=str(error))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self._runner.call(scripts.ACCEPT, offer.keys, offer.args)
+        except TimeoutError:
+            raise RedisTimeoutError(f"no answer within {ANSWER_SECONDS:.0f} seconds") from None
+        if answer == b"duplicate":
+            return "duplicate"
+        if answer == b"wake":
+            asyncio.get_running_loop().run_in_executor(self._waker, _wake, self._redis)
+        return "accepted"
+
+
+def _wake(redis: redis.Redis) -> None:
+    try:
+        wake(redis)
+    except RedisError as error:  # it is stored: the next look finds it
+        log.warning("wake_failed", error=str(error))

@@ -1,7 +1,7 @@
 """The Lua scripts: read from the files beside this one, called by their digest.
 
-On the worker's loop, calls made in one tick share one pipeline: with many rooms in flight that is
-most of the cost of talking to Redis.
+On an event loop, calls share pipelines: with many rooms in flight, or many webhooks, a round trip
+for each would be most of the cost of talking to Redis.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import redis.asyncio
 
 Arg = str | int | bytes
+FLIGHTS: Final = 4
+"""Round trips under way at once: fewer leave the loop waiting where Redis is far, and more carry
+less each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,16 @@ def call(redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence
 
 
 class ScriptRunner:
-    """Runs scripts for the coroutines of one loop, all calls of one tick in one round trip."""
+    """Runs scripts for the coroutines of one loop, many calls in one round trip.
 
-    def __init__(self, redis: redis.asyncio.Redis) -> None:
+    Args:
+        redis: the client of that loop.
+        flights: how many round trips may be under way; what is called meanwhile shares the next.
+    """
+
+    def __init__(self, redis: redis.asyncio.Redis, flights: int = FLIGHTS) -> None:
         self.redis = redis
+        self._flights = flights
         self._waiting: list[tuple[asyncio.Future[Any], Script, tuple[Arg, ...]]] = []
         self._sends: set[asyncio.Task[None]] = set()
 
@@ -74,16 +83,22 @@ class ScriptRunner:
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        if not self._waiting:
+        if not self._waiting and len(self._sends) < self._flights:
             loop.call_soon(self._send)
         self._waiting.append((answer, script, (len(keys), *keys, *args)))
         return await answer
 
     def _send(self) -> None:
+        if not self._waiting:
+            return
         calls, self._waiting = self._waiting, []
         task = asyncio.create_task(self._run(calls))
         self._sends.add(task)
-        task.add_done_callback(self._sends.discard)
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sends.discard(task)
+        self._send()
 
     async def _run(self, calls: list[tuple[asyncio.Future[Any], Script, tuple[Arg, ...]]]) -> None:
         try:

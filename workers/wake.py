@@ -24,8 +24,11 @@ QUEUED_SECONDS: Final = 60
 class Drains(Protocol):
     """What a wake-up wakes: the loop of this process."""
 
+    def stir(self) -> None:
+        """Look at the due-queue soon."""
+
     def drain(self) -> None:
-        """Take what is due now."""
+        """Look at it now; return when what is due is taken, or every place is."""
 
 
 _loop_of_this_process: Drains | None = None
@@ -54,6 +57,12 @@ def serve(loop: Drains | None) -> None:
     """Say which loop the wake-ups of this process go to."""
     global _loop_of_this_process  # noqa: PLW0603 - RQ calls a module's function, with no instance
     _loop_of_this_process = loop
+
+
+def stir() -> None:
+    """A wake-up has come; its job follows."""
+    if _loop_of_this_process is not None:
+        _loop_of_this_process.stir()
 
 
 def drain() -> None:

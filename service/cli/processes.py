@@ -72,11 +72,11 @@ def serve() -> None:
     run(settings)
 
 
-@click.command(epilog=example("REDIS_URL=redis://10.0.0.5/0 dispatcher worker --concurrency 128"))
+@click.command(epilog=example("REDIS_URL=redis://10.0.0.5/0 dispatcher worker --concurrency 512"))
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 1024),
-    default=64,
+    default=256,
     show_default=True,
     help="Rooms worked on at once.",
 )
