@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.stand_in PORT
 
-Every room it is asked for by name is there; without names it lists those a dispatch was created in
-and those it was told of. A room's sid is `RM_` and its name. It answers over kept-alive
+Every room it is asked for by name is there, until it is told which are; without names it lists
+those and the ones a dispatch was created in. A room's sid is `RM_` and its name. It answers over kept-alive
 connections, after a delay if it was asked for one. What it has seen is asked of it on `/bench/...`;
 times are those of `time.monotonic()`, which all processes of one machine share.
 """
@@ -55,6 +55,8 @@ class StandIn:
         self.arrivals: dict[str, list[float]] = {}
         """When CreateDispatch came, by room."""
         self.made = 0
+        self.told = False
+        """Whether it was told which rooms there are."""
         self.calls: Counter[str] = Counter()
         self.dispatches: dict[str, dict[str, AgentDispatch]] = {}
         """By room, then by id."""
@@ -79,6 +81,7 @@ class StandIn:
                 self.delay = float(body)
             case "rooms":  # these are all there are, one agent in each
                 self.dispatches = {name: self.dispatches.get(name, {}) for name in body}
+                self.told = True
             case "reset":
                 self.arrivals, self.made = {}, 0
                 self.calls.clear()
@@ -111,6 +114,8 @@ class StandIn:
     def _rooms(self, raw: bytes) -> Message:
         names: Sequence[str] = ListRoomsRequest.FromString(raw).names
         there = names or self.dispatches
+        if self.told:
+            there = [name for name in there if name in self.dispatches]
         return ListRoomsResponse(
             rooms=[Room(sid=f"RM_{name}", name=name, num_participants=1) for name in there]
         )
