@@ -39,7 +39,7 @@ _PARTICIPANT_DEFAULTS: Final[Fields] = {
     "is_publisher": False,
 }
 
-_PERMISSION_DEFAULTS: Final[Fields] = {
+PERMISSION_DEFAULTS: Final[Fields] = {
     "can_subscribe": False,
     "can_publish": False,
     "can_publish_data": False,
@@ -152,7 +152,7 @@ _CAMEL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 _INT64: Final = re.compile(r"-?[0-9]{1,20}\Z")
 
-_DEFAULTS: Final[Mapping[str, Fields]] = {
+DEFAULTS: Final[Mapping[str, Fields]] = {
     "room": _ROOM_DEFAULTS,
     "participant": _PARTICIPANT_DEFAULTS,
     "track": _TRACK_DEFAULTS,
@@ -161,7 +161,7 @@ _DEFAULTS: Final[Mapping[str, Fields]] = {
 }
 _TEXTS: Final = {
     part: tuple(key for key, default in defaults.items() if isinstance(default, str))
-    for part, defaults in _DEFAULTS.items()
+    for part, defaults in DEFAULTS.items()
 }
 """The fields of each part that are text in the protocol."""
 
@@ -182,30 +182,12 @@ def part_fields(part: str, given: Mapping[str, Any], *, partial: bool) -> Fields
     fields |= _texts(part, fields)
     if partial and part != "track":
         return fields
-    whole = {**_DEFAULTS[part], **fields}
+    whole = {**DEFAULTS[part], **fields}
     if part == "participant":
-        whole["permission"] = {**_PERMISSION_DEFAULTS, **_object(whole, "permission")}
+        whole["permission"] = {**PERMISSION_DEFAULTS, **_object(whole, "permission")}
         _check_attributes(whole["attributes"])
     if part == "ingress_info" and "state" in whole:
         whole["state"] = {**_INGRESS_STATE_DEFAULTS, **_object(whole, "state")}
-    return whole
-
-
-def without_defaults(part: str, whole: Fields) -> dict[str, Any]:
-    """A whole part without what `with_defaults` puts back: for keeping many of them."""
-    defaults = _DEFAULTS[part]
-    kept = {k: v for k, v in whole.items() if k not in defaults or v != defaults[k]}
-    if "permission" in kept:
-        given = kept["permission"].items()
-        kept["permission"] = {k: v for k, v in given if v != _PERMISSION_DEFAULTS.get(k)}
-    return kept
-
-
-def with_defaults(part: str, kept: Fields) -> Fields:
-    """What `without_defaults` was given."""
-    whole = {**_DEFAULTS[part], **kept}
-    if part == "participant":
-        whole["permission"] = {**_PERMISSION_DEFAULTS, **whole["permission"]}
     return whole
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.event import PARTIAL, Event, EventName, Fields, is_human, whole_participant, whole_room
 from rules.frozen import replace
-from rules.protocol import with_defaults, without_defaults
+from rules.kept_parts import with_defaults, without_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

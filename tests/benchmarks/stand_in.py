@@ -3,9 +3,9 @@
     python -m tests.benchmarks.stand_in PORT
 
 Every room it is asked for by name is there, until it is told which are; without names it lists
-those and the ones a dispatch was created in. A room's sid is `RM_` and its name. It answers over kept-alive
-connections, after a delay if it was asked for one. What it has seen is asked of it on `/bench/...`;
-times are those of `time.monotonic()`, which all processes of one machine share.
+those and the ones a dispatch was created in. A room's sid is `RM_` and its name. It answers over
+kept-alive connections, after a delay if it was asked for one. What it has seen is asked of it on
+`/bench/...`; times are those of `time.monotonic()`, which all processes of one machine share.
 """
 
 from __future__ import annotations
