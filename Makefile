@@ -50,8 +50,8 @@ lint: $(tools) ## Check style, types and imports
 check: lint test ## Do both: lint, then test
 
 .PHONY: bench
-bench: $(engines) ## Measure decisions beside other rule engines
-	@$(bin)/python -m tests.benchmarks.decide $(ARGS)
+bench: $(engines) ## Measure the service beside what people would run otherwise
+	@$(bin)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: format
 format: $(tools) ## Put the code into its format
@@ -89,7 +89,7 @@ $(tools): pyproject.toml
 
 $(engines): pyproject.toml
 	@$(venv)
-	@echo "installing livekit-dispatcher and the engines it is measured beside into .venv"
+	@echo "installing livekit-dispatcher and what it is measured beside into .venv"
 	@$(install) -e '.[bench]'
 	@touch $(runtime) $@
 

@@ -13,10 +13,21 @@ from workers.states import Move, State, Step
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_USUAL: Final[Mapping[str, Any]] = {
+    "provider": "livekit",
+    "deployment": "",
+    "metadata": "",
+    "attributes": {},
+    "restart_policy": "on_failure",
+}
+"""What most dispatches have: a hundred bytes of each live room."""
 _DEFAULTS: Final[Mapping[str, Any]] = {
-    each.name: {} if each.default is MISSING else each.default
-    for each in fields(Dispatch)
-    if each.default is not MISSING or each.default_factory is not MISSING
+    **_USUAL,
+    **{
+        each.name: {} if each.default is MISSING else each.default
+        for each in fields(Dispatch)
+        if each.default is not MISSING or each.default_factory is not MISSING
+    },
 }
 _NAMES: Final = tuple(each.name for each in fields(Dispatch))
 _LEFT_OUT: Final = tuple(

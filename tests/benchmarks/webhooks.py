@@ -33,11 +33,6 @@ class Webhook(NamedTuple):
     request: bytes
 
 
-def rooms(prefix: str, count: int) -> list[str]:
-    """Names that the rule matches."""
-    return [f"bench-{prefix}-{n}" for n in range(count)]
-
-
 SIGNED_EACH_SECOND: Final = 4000
 """Webhooks that this process signs in a second, at least: none is sent before all are ready."""
 SENT_EACH_SECOND: Final = 2000
@@ -89,7 +84,7 @@ def _signed(
                 "enabledCodecs": ENABLED_CODECS,
             },
             **more,
-            "id": f"EV_{name}-{event}-{more.get('participant', {}).get('identity', '')}",
+            "id": f"EV_{more.get('participant', {}).get('sid', name)}",
             "createdAt": str(int(at)),
         }
     ).encode()
