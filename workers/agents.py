@@ -24,7 +24,7 @@ from workers.settle import LONGEST_BACKOFF_SECONDS, RETRY_SECONDS, Stepped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.providers.base import Listed, Snapshot
     from workers.record import Record, SeenAgent
     from workers.tools import Tools

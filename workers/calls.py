@@ -17,7 +17,7 @@ from workers.writing import write, write_stepped
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.settle import Stepped
     from workers.tools import Tools
 

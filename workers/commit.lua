@@ -3,13 +3,15 @@
 -- arrive, and so that no limit is ever passed. Every write renews the lease.
 --
 -- KEYS  1 room   2 inbox   3 due   4 live rooms
--- ARGV  1 room key   2 token   3 lease in ms   4 id of the event taken, or ''
---       5 record or '' to leave it   6 how many dispatches begin, go on or cease to count to a limit
---       7 seconds each counts, if its room is not heard of again   8 '1' if the record's session is
---       live, '0' if not   9 how many inbox entries follow   then for each dispatch that counts:
---       key of the limit, its id, how many there may be, '+' where it goes on, '' where it ceases
---       then the entries that come first in the inbox now   then for each document: key, JSON, seconds it lives, key of its index, its score there in ms
--- Answers 'ok', 'done' (this event was taken before: the answer to an earlier call was lost),
+-- ARGV  1 room key   2 token   3 lease in ms   4 id of the first event taken, or ''   5 how many
+--       are taken   6 record or '' to leave it   7 how many dispatches begin, go on or cease to
+--       count to a limit   8 seconds each counts, if its room is not heard of again   9 '1' if the
+--       record's session is live, '0' if not   10 how many inbox entries follow
+--       then for each dispatch that counts: key of the limit, its id, how many there may be, '+'
+--       where it goes on, '' where it ceases
+--       then the entries that come first in the inbox now
+--       then for each document: key, JSON, seconds it lives, key of its index, its score there in ms
+-- Answers 'ok', 'done' (these were taken before: the answer to an earlier call was lost),
 --   'fenced' (another holds the room, or it is gone; nothing was written), or, with nothing written,
 --   for each dispatch in turn how many count already, where one that begins would be too many.
 if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then
@@ -21,10 +23,11 @@ local head = redis.call('LINDEX', KEYS[2], 0)
 if ARGV[4] ~= '' and (not head or string.match(head, '^[^\n]*') ~= ARGV[4]) then
   return 'done'
 end
-local entries = 10 + 3 * ARGV[6]
-local documents = entries + ARGV[9]
+local counted_from = 11
+local entries = counted_from + 3 * ARGV[7]
+local documents = entries + ARGV[10]
 local counts, seen, over = {}, {}, false
-for i = 10, entries - 1, 3 do
+for i = counted_from, entries - 1, 3 do
   local limit, most = ARGV[i], ARGV[i + 2]
   counts[limit] = counts[limit] or redis.call('ZCOUNT', limit, '(' .. now, '+inf')
   local counted = tonumber(redis.call('ZSCORE', limit, ARGV[i + 1]) or now) > now
@@ -39,12 +42,12 @@ end
 if over then
   return seen
 end
-for i = 10, entries - 1, 3 do
+for i = counted_from, entries - 1, 3 do
   if ARGV[i + 2] == '' then
     redis.call('ZREM', ARGV[i], ARGV[i + 1])
   else
-    redis.call('ZADD', ARGV[i], now + ARGV[7] * 1000, ARGV[i + 1])
-    redis.call('EXPIRE', ARGV[i], ARGV[7])
+    redis.call('ZADD', ARGV[i], now + ARGV[8] * 1000, ARGV[i + 1])
+    redis.call('EXPIRE', ARGV[i], ARGV[8])
   end
   redis.call('ZREMRANGEBYSCORE', ARGV[i], '-inf', now)
 end
@@ -54,7 +57,7 @@ for i = documents, #ARGV, 5 do
   redis.call('ZREMRANGEBYSCORE', ARGV[i + 3], '-inf', now - ARGV[i + 2] * 1000)
 end
 if ARGV[4] ~= '' then
-  redis.call('LPOP', KEYS[2])
+  redis.call('LPOP', KEYS[2], ARGV[5])
 end
 for i = documents - 1, entries, -1 do
   redis.call('LPUSH', KEYS[2], ARGV[i])
@@ -63,9 +66,9 @@ if ARGV[4] ~= '' then
   head = redis.call('LINDEX', KEYS[2], 0)
   redis.call('HSET', KEYS[1], 'trying', head and string.match(head, '^[^\n]*') or '', 'tries', 1)
 end
-if ARGV[5] ~= '' then
-  redis.call('HSET', KEYS[1], 'record', ARGV[5])
-  if ARGV[8] == '1' then
+if ARGV[6] ~= '' then
+  redis.call('HSET', KEYS[1], 'record', ARGV[6])
+  if ARGV[9] == '1' then
     redis.call('ZADD', KEYS[4], now, ARGV[1])
   else
     redis.call('ZREM', KEYS[4], ARGV[1])

@@ -21,7 +21,7 @@ from workers.errors import Fenced, NotYet
 from workers.record import Record
 
 if TYPE_CHECKING:
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.tools import Tools
 
 LOOK_SECONDS: Final = 0.25

@@ -19,7 +19,7 @@ from workers.scheduled import end_waits
 from workers.writing import write_record
 
 if TYPE_CHECKING:
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.tools import Gate, Tools
 
 UNKNOWN_SERVER_SECONDS: Final = 5.0

@@ -10,14 +10,14 @@ from rules.decision import Outcome, Reason
 from workers import keys
 from workers.clock import rfc3339
 from workers.dispatch import Dispatch, State, Step
-from workers.inbox import Document
+from workers.hold import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rules.decision import Decision
     from rules.event import Event
-    from workers.inbox import Hold
+    from workers.hold import Hold
 
 
 log = structlog.get_logger(__name__)

@@ -8,14 +8,14 @@ token, and a holder that dies loses the room to another when its lease ends.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
-from workers.compact import compact
 from workers.errors import Fenced, OverLimit
-from workers.record import Record, counting
+from workers.hold import Gathered, Hold
+from workers.record import counting
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,72 +24,13 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from workers.entries import Offer
+    from workers.hold import Document
+    from workers.record import Record
     from workers.scripts import ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
 EVENTS_EACH: Final = 16
 """Events taken with a room at most; the rest follow when it is claimed again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """Something to be kept beside a room: shown to people, not needed to go on."""
-
-    key: str
-    value: dict[str, Any]
-    lives: int
-    """Seconds."""
-    index: str
-    """Key of the sorted set that lists documents of its kind by time."""
-    at: float
-    """Its time there, Unix seconds."""
-
-    def args(self) -> list[str | int]:
-        """As `commit.lua` takes it."""
-        return [self.key, compact(self.value), self.lives, self.index, f"{self.at * 1000:.3f}"]
-
-
-@dataclass(slots=True)
-class Hold:
-    """A room under a lease. Whoever has it works on the room alone, until it is fenced."""
-
-    room_key: str
-    token: str
-    """Whose lease it is. No two leases have the same, even if Redis has lost its last second."""
-    tries: int
-    """How often a lease has begun on the event at the inbox's head (or on the room's timers, if
-    the inbox is empty), this one counted."""
-    stored: bytes
-    """The record as Redis keeps it, not read yet: a room whose record cannot be read must fail
-    alone."""
-    entries: Sequence[bytes]
-    """Inbox entries in order; empty if the room is due for its timers."""
-    expires: float
-    """When the lease ends, by `monotonic`, never later than Redis sees it."""
-    record: Record = field(default_factory=Record)
-    poisoned: str | None = field(default=None)
-    """Id of the event being decided; what it raises counts against it."""
-    more: bool = False
-    """Whether the inbox holds more events than were taken."""
-    not_before: float | None = field(default=None)
-    """When to be due again at the earliest, Unix seconds, whatever the record says."""
-    monotonic: Callable[[], float] = field(default=time.monotonic)
-    """This process's clock that is never set, seconds."""
-
-    @property
-    def server_id(self) -> str:
-        """The room's server."""
-        return keys.split_room_key(self.room_key)[0]
-
-    @property
-    def room(self) -> str:
-        """The room's name."""
-        return keys.split_room_key(self.room_key)[1]
-
-    @property
-    def left(self) -> float:
-        """Seconds of the lease that are left."""
-        return self.expires - self.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +128,7 @@ class DueQueue:
                 entries=entries,
                 expires=asked + self._lease,
                 more=int(waiting) > len(entries),
+                gathers=int(tries) == 1,
                 monotonic=self._monotonic,
             )
             for room_key, token, tries, record, entries, waiting in rooms
@@ -203,7 +145,7 @@ class DueQueue:
         put: Sequence[bytes] = (),
     ) -> None:
         """Write a record and what goes with it, taking the event `taken` off the inbox and putting
-        entries in front of it.
+        entries in front of it. What was gathered before is written in the same moment.
 
         Raises:
             Fenced: another holds the room; nothing was written.
@@ -211,12 +153,17 @@ class DueQueue:
                 written.
         """
         asked = self._monotonic()
+        gathered = hold.gathered
+        if record is None and gathered.is_other:
+            record = hold.record
+        ids = [*gathered.taken, taken] if taken else gathered.taken
         counted = counting(hold.record, record if record is not None else hold.record)
         args: list[str | int | bytes] = [
             hold.room_key,
             hold.token,
             int(self._lease * 1000),
-            taken,
+            ids[0] if ids else "",
+            len(ids),
             record.to_json() if record is not None else "",
             len(counted),
             keys.ROOM_SECONDS,
@@ -226,18 +173,15 @@ class DueQueue:
         for share, dispatch_id, most in counted:
             args += [keys.LIMIT + share, dispatch_id, most]
         args += put
-        for document in documents:
+        for document in (*gathered.documents, *documents):
             args += document.args()
         script_keys = [*self._keys(hold), keys.ROOMS]
         answer = await self._runner.call(scripts.COMMIT, script_keys, args)
         if answer == b"fenced":
             raise Fenced(hold.room_key)
         if isinstance(answer, list):
-            live: dict[str, int] = {}
-            for (share, _, most), count in zip(counted, answer, strict=True):
-                if isinstance(most, int):
-                    live.setdefault(share, count)
-            raise OverLimit(live)
+            raise _over(counted, answer)
+        hold.gathered = Gathered()
         if record is not None:
             hold.record = record
         if taken:
@@ -245,6 +189,15 @@ class DueQueue:
         if put:
             hold.entries = (*put, *hold.entries)
         hold.expires = asked + self._lease
+
+    async def flush(self, hold: Hold) -> None:
+        """Write what was gathered, if anything.
+
+        Raises:
+            Fenced: another holds the room.
+        """
+        if hold.gathered.taken:
+            await self.commit(hold, None)
 
     async def keep(self, hold: Hold, seconds: float) -> None:
         """Renew a lease that would end before this many seconds are over.
@@ -292,3 +245,11 @@ class DueQueue:
 
     def _keys(self, hold: Hold) -> list[str]:
         return [keys.ROOM + hold.room_key, keys.INBOX + hold.room_key, keys.DUE]
+
+
+def _over(counted: Sequence[tuple[str, str, int | str]], counts: Sequence[int]) -> OverLimit:
+    live: dict[str, int] = {}
+    for (share, _, most), count in zip(counted, counts, strict=True):
+        if isinstance(most, int):
+            live.setdefault(share, count)
+    return OverLimit(live)

@@ -56,8 +56,11 @@ class Intake:
         if answer == b"duplicate":
             return "duplicate"
         if answer == b"wake":
-            _wake(self._redis)
+            self._wake()
         return "accepted"
+
+    def _wake(self) -> None:
+        _wake(self._redis)
 
 
 class GatheringIntake:

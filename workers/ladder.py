@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rules.event import Fields
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.providers.base import Listed
     from workers.tools import Tools
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from workers.dispatch import Dispatch
     from workers.drift import Drift
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.providers.base import Listed, Snapshot
     from workers.record import Record
     from workers.tools import Tools

@@ -3,7 +3,7 @@
     observe     the event against the record of its room
     decide      what the rules say of it; pure
     commit      one fenced script: the event leaves the inbox, the new record, the decisions and
-                the claims arrive
+                the claims arrive; events that ask for nothing go with the next commit
     carry out   what the record says is due: create, look, delete
 
 Events come before effects: a room that has ended meanwhile gets no agent. A crash repeats effects,
@@ -16,6 +16,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from rules.decide import decide
 from rules.decision import Outcome
@@ -26,7 +27,8 @@ from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
 from workers.entries import LOOK, split_entry
-from workers.errors import NotYet, OverLimit, ProviderError
+from workers.errors import Fenced, NotYet, OverLimit, ProviderError
+from workers.inbox import LEASE_SECONDS
 from workers.looking import look
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
@@ -37,13 +39,16 @@ if TYPE_CHECKING:
 
     from rules.event import Event
     from workers.dispatch import Dispatch
-    from workers.inbox import Document, Hold
+    from workers.hold import Document, Hold
     from workers.lifecycle import Observed
     from workers.providers.base import Snapshot
     from workers.tools import Tools
 
 MOST_TRIES: Final = 3
 """Leases on one event that may end in a crash or an exception before it is put aside."""
+
+GATHERING_SECONDS: Final = LEASE_SECONDS / 2
+"""Seconds of a lease that must be left for an event's commit to be put off."""
 
 PATIENCE_SECONDS: Final = 60.0
 """How long an event waits for a listing it needs before it is decided without."""
@@ -65,9 +70,16 @@ async def work(hold: Hold, tools: Tools) -> None:
             await _one_event(hold, tools, hold.entries[0], last=last)
         except NotYet:  # what was decided before this event does not wait for it
             hold.poisoned = None
+            await tools.queue.flush(hold)
             await carry_out(hold, tools)
             raise
+        except (Fenced, RedisError):
+            raise
+        except Exception:  # it is told against this event, so this one must be the first
+            await tools.queue.flush(hold)
+            raise
         hold.poisoned = None
+    await tools.queue.flush(hold)
     await carry_out(hold, tools)
 
 
@@ -189,10 +201,13 @@ async def _decided(
     changed: list[Dispatch] = [*seen.changed, *wanted]
     documents += [history.dispatch_document(d, tools.retention) for d in changed]
     record = seen.record.with_dispatches(wanted)
-    # Most events of a large room change nothing of it: its record is not written for them.
-    kept = None if record is hold.record else record
     before = hold.record.dispatches
-    await tools.queue.commit(hold, kept, documents, taken=event_id)
+    if hold.gathers and not changed and hold.left > GATHERING_SECONDS:
+        hold.gather(record, documents, taken=event_id)
+    else:
+        # Most events of a large room change nothing of it: its record is not written for them.
+        kept = None if record is hold.record else record
+        await tools.queue.commit(hold, kept, documents, taken=event_id)
     history.tell_errors(seen.event, decisions)
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):

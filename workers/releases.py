@@ -27,7 +27,7 @@ from workers.settle import Stepped, later
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.tools import Tools
 
 NONE: Final[Mapping[str, Release]] = MappingProxyType({})

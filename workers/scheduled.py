@@ -16,7 +16,7 @@ from workers.writing import write
 if TYPE_CHECKING:
     from rules.session import Session
     from workers.dispatch import Dispatch
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.tools import Tools
 
 log = structlog.get_logger(__name__)

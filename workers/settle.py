@@ -24,7 +24,7 @@ from workers.reasons import Why, all_tried, attempt_told
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.providers.base import Listed
     from workers.removal import Unwanted
     from workers.tools import Tools

@@ -19,7 +19,7 @@ from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.providers.base import Listed
     from workers.record import Record
     from workers.settle import Stepped

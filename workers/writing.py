@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.dispatch import Dispatch
-    from workers.inbox import Hold
+    from workers.hold import Hold
     from workers.record import Record
     from workers.settle import Stepped
     from workers.tools import Tools

@@ -16,11 +16,14 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.cli import main
-from workers.inbox import DueQueue, Hold
+from workers.inbox import DueQueue
 from workers.providers.livekit import LiveKit
+
+if TYPE_CHECKING:
+    from workers.hold import Hold
 
 CRASHED = Path(os.environ["CRASHED"])
 SIGNALS = {"crash": signal.SIGKILL, "stop": signal.SIGSTOP}

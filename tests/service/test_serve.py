@@ -10,12 +10,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from redis import Redis
 
 from service.serve import THREADS
 from tests.service.conftest import RULES
 from tests.service.served import Served, alive, children, kill
 from tests.service.signed import ADMIN_TOKEN, SECRET, URL, headers, joined
-from tests.waiting import eventually
+from tests.waiting import eventually, throughout
+from workers.connection import embedded_socket
 
 PROBE = """
 import json
@@ -151,6 +153,22 @@ def test_healthz_is_answered_while_redis_hangs_and_readyz_says_no(house, server)
     assert house.ask("GET", "/readyz")[0] == 503
     house.valkey.send_signal(signal.SIGCONT)
     assert house.post(joined("EV_99"))[0] == 200
+
+
+def test_webhooks_that_wait_together_are_each_stored_once(house, server):
+    house.post(joined("EV_0"))
+    house.valkey.send_signal(signal.SIGSTOP)
+    events = [joined(f"EV_{n}") for n in range(1, 41)] * 2
+    with ThreadPoolExecutor(len(events)) as pool:
+        waiting = [pool.submit(house.post, event) for event in events]
+        throughout(lambda: not any(each.done() for each in waiting), seconds=0.5)
+        house.valkey.send_signal(signal.SIGCONT)
+        told = [each.result()[::2] for each in waiting]
+    assert [status for status, _ in told] == [200] * len(events)
+    assert sum(answer == {"status": "accepted"} for _, answer in told) == 40
+    with Redis(unix_socket_path=str(embedded_socket(house.data))) as redis:
+        [inbox] = redis.keys("lkd:inbox:*")
+        assert redis.llen(inbox) == 41
 
 
 @pytest.mark.parametrize(

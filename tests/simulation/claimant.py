@@ -165,10 +165,9 @@ class _Runner:
     def _saw(self, script: Script, args: Sequence[Arg], answer: Any) -> None:
         world = self._world
         if script is scripts.COMMIT and answer == b"ok":
-            if args[3]:
-                world.has_left_inbox(str(args[0]), str(args[3]))
-            first = 9 + 3 * int(args[5])
-            entries = cast("Sequence[bytes]", args[first : first + int(args[8])])
+            world.have_left_inbox(str(args[0]), str(args[3]), int(args[4]))
+            first = 10 + 3 * int(args[6])
+            entries = cast("Sequence[bytes]", args[first : first + int(args[9])])
             world.put_in_front(str(args[0]), [split_entry(entry).id for entry in entries])
         if script is scripts.ACCEPT and answer != b"duplicate":
             world.accepted[str(args[0])].append(str(args[1]).partition("\n")[0])
@@ -178,8 +177,9 @@ class _Runner:
             if answer[2]:
                 world.note(self._me.name, "claims", *(room[1].decode() for room in answer[2]))
         elif script is scripts.COMMIT:
-            if args[3] or args[4] or answer != b"ok":
-                world.note(self._me.name, "commits", args[3], answer, _in_short(str(args[4])))
+            if args[3] or args[5] or answer != b"ok":
+                record = _in_short(str(args[5]))
+                world.note(self._me.name, "commits", args[3], args[4], answer, record)
         else:
             world.note(self._me.name, script.name, answer)
 

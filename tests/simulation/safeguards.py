@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from workers.dispatch import Dispatch
-    from workers.inbox import Document, Hold
+    from workers.hold import Document, Hold
     from workers.tools import Tools
 
 

@@ -104,14 +104,15 @@ class World:
             _, name, _, *sid = event_id.split(".")
             self.arrival.setdefault((name, "".join(sid)), place)
 
-    def has_left_inbox(self, room_key: str, event_id: str) -> None:
-        """An event was decided, or put aside: once, and in its turn."""
-        if event_id in self.told_late:
-            self.hands[self.told_late.pop(event_id)] = True
+    def have_left_inbox(self, room_key: str, first: str, count: int) -> None:
+        """Events were decided, or put aside: `first` and those behind it, once, and in turn."""
         place = self.decided[room_key]
-        self.decided[room_key] += 1
-        its_turn = self.accepted[room_key][place : place + 1]
-        if event_id in self.accepted[room_key][:place]:
-            self.violated("decided twice:", event_id)
-        elif its_turn != [event_id]:
-            self.violated("decided out of turn:", event_id, "for", *its_turn)
+        taken = self.accepted[room_key][place : place + count]
+        self.decided[room_key] += count
+        for event_id in taken:
+            if event_id in self.told_late:
+                self.hands[self.told_late.pop(event_id)] = True
+        if first in self.accepted[room_key][:place]:
+            self.violated("decided twice:", first)
+        elif len(taken) != count or (count and taken[0] != first):
+            self.violated("decided out of turn:", first, "for", *taken)

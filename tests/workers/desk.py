@@ -11,7 +11,7 @@ import redis.asyncio
 from rules.event import read_event
 from rules.session import Session
 from tests.rules.given import one, rule
-from workers.inbox import DueQueue, Hold
+from workers.inbox import DueQueue
 from workers.intake import Intake
 from workers.planned import planned
 from workers.record import Record
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rules.event import Event
     from tests.conftest import Valkey
     from workers.dispatch import Dispatch
+    from workers.hold import Hold
 
 SERVER = "s1"
 TENANTS = 'limit: {active: %d, per: "{{ room.metadata.tenant }}"}'

@@ -26,7 +26,7 @@ from rules.event import Event
 from workers import keys
 from workers.entries import split_entry
 from workers.errors import Fenced
-from workers.inbox import DueQueue, Hold
+from workers.inbox import DueQueue
 from workers.intake import Intake
 from workers.record import Record
 from workers.scripts import ScriptRunner
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pytest
 
     from tests.conftest import Valkey
+    from workers.hold import Hold
 
 SERVER = "s1"
 ROOMS = ("a", "b", "room/with: odd\u00e9 name")

@@ -12,7 +12,7 @@ from rules.session import Session
 from tests.workers.desk import coming, dispatch
 from workers import lifecycle, looking
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE
-from workers.inbox import Hold
+from workers.hold import Hold
 from workers.planned import replacement
 from workers.providers.base import Job, Listed, Snapshot
 from workers.record import Record, SeenAgent, Straggler
