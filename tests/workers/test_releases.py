@@ -359,7 +359,8 @@ class TestWhileItIsNotThereYet:
         sandbox.leave(ROOM, "ana")
         eventually(lambda: states(house) == ["released"])
         eventually(lambda: came(sandbox))
-        eventually(lambda: agents(sandbox, ROOM) == [], timeout=15)
+        # Five looks for its dispatch, each after a longer pause, take 12 to 15 s and more.
+        eventually(lambda: agents(sandbox, ROOM) == [], timeout=30)
 
     def test_requested(self, house: House, sandbox: Sandbox) -> None:
         sandbox.fault("unavailable", "CreateDispatch")
