@@ -13,7 +13,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ class _Connection:
     socket: socket.socket | None = None
     sent: Sent | None = None
     read: bytes = b""
-    unsent: bytes = field(default=b"")
 
 
 def send(
@@ -96,8 +95,8 @@ class _Sending:
             wait = 0.1
             if len(sent) < count and self._free:
                 wait = max(0.0, self._due(began, len(sent)) - time.monotonic())
-            for key, events in self._selector.select(wait):
-                answered += self._heard(key.data, events)
+            for key, _ in self._selector.select(wait):
+                answered += self._heard(key.data)
         for connection in list(self._selector.get_map().values()):
             connection.fileobj.close()  # type: ignore[union-attr]  # they are sockets
         self._selector.close()
@@ -127,7 +126,7 @@ class _Sending:
         if done < len(request):  # a request is far shorter than a socket's buffer
             raise RuntimeError("the server does not read its requests")
 
-    def _heard(self, connection: _Connection, _events: int) -> int:
+    def _heard(self, connection: _Connection) -> int:
         """Read; 1 if that made an answer whole, else 0."""
         assert connection.socket is not None
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median, quantiles
+from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
 from tests.benchmarks import webhooks
@@ -154,6 +154,3 @@ def wait_for(house: House, dispatches: int) -> None:
 def p99(values: Sequence[float]) -> float:
     """The value that one in a hundred passes."""
     return quantiles(values, n=100)[98]
-
-
-__all__ = ["median"]
