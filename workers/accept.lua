@@ -1,10 +1,11 @@
 -- Stores an event in its room's inbox, once, and makes the room due.
 --
--- KEYS  1 seen   2 inbox   3 room   4 due   5 wake
+-- KEYS  1 seen   2 inbox   3 room   4 due   5 wake   6 the wake-up made ready   7 RQ's queue
 -- ARGV  1 room key   2 event id, newline, JSON; the inbox entry has the time between them, in ms
 --       3 seconds to remember the id
 --       4 milliseconds a wake-up may take
--- Answers 'duplicate', 'accepted', or 'wake': accepted, and nobody has been woken yet.
+-- Answers 'duplicate'; 'accepted'; 'woken': accepted, and the wake-up made ready is in the queue;
+--   or 'wake': accepted, and nobody has been woken yet.
 if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then
   return 'duplicate'
 end
@@ -18,6 +19,12 @@ if left > 0 and left <= 60000 then -- more than any lease: the clock was set bac
 end
 redis.call('ZADD', KEYS[4], 'LT', now, ARGV[1])
 if redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[4]) then
-  return 'wake'
+  local job = redis.call('GET', KEYS[6])
+  if not job then
+    return 'wake'
+  end
+  redis.call('DEL', KEYS[6])
+  redis.call('RPUSH', KEYS[7], job)
+  return 'woken'
 end
 return 'accepted'

@@ -82,6 +82,6 @@ def _offer(server_id: str, room_name: str, entry_id: str, body: str) -> Offer:
     room = keys.room_key(server_id, room_name)
     seen = f"{keys.SEEN}{server_id}:{entry_id}"
     return Offer(
-        [seen, keys.INBOX + room, keys.ROOM + room, keys.DUE, keys.WAKE],
+        [seen, keys.INBOX + room, keys.ROOM + room, keys.DUE, keys.WAKE, keys.READY, keys.RQ_QUEUE],
         [room, f"{entry_id}\n{body}", keys.SEEN_SECONDS, WAKE_MILLISECONDS],
     )

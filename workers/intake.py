@@ -12,7 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from workers import scripts
 from workers.entries import event_offer, look_offer
-from workers.wake import wake
+from workers.wake import make_ready, wake
 
 if TYPE_CHECKING:
     import redis
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workers.scripts import ScriptRunner
 
 Accepted = Literal["accepted", "duplicate"]
+_TO_WAKE: Final = (b"wake", b"woken")
 
 ANSWER_SECONDS: Final = 5.0
 """How long a webhook waits for Redis, those before it in the line counted."""
@@ -55,12 +56,12 @@ class Intake:
         answer: bytes = scripts.call(self._redis, scripts.ACCEPT, offer.keys, offer.args)
         if answer == b"duplicate":
             return "duplicate"
-        if answer == b"wake":
-            self._wake()
+        if answer in _TO_WAKE:
+            self._wake(answer)
         return "accepted"
 
-    def _wake(self) -> None:
-        _wake(self._redis)
+    def _wake(self, answer: bytes) -> None:
+        _wake(self._redis, answer)
 
 
 class GatheringIntake:
@@ -94,13 +95,15 @@ class GatheringIntake:
             raise RedisTimeoutError(f"no answer within {ANSWER_SECONDS:.0f} seconds") from None
         if answer == b"duplicate":
             return "duplicate"
-        if answer == b"wake":
-            asyncio.get_running_loop().run_in_executor(self._waker, _wake, self._redis)
+        if answer in _TO_WAKE:
+            asyncio.get_running_loop().run_in_executor(self._waker, _wake, self._redis, answer)
         return "accepted"
 
 
-def _wake(redis: redis.Redis) -> None:
+def _wake(redis: redis.Redis, answer: bytes) -> None:
     try:
-        wake(redis)
+        if answer == b"wake":
+            wake(redis)
+        make_ready(redis)
     except RedisError as error:  # it is stored: the next look finds it
         log.warning("wake_failed", error=str(error))

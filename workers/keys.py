@@ -5,6 +5,7 @@
 | lkd:due                 | zset   | accept, claim,   | claim         | a room's entry goes when  |
 |                         |        | commit, release  |               | nothing is due for it     |
 | lkd:wake                | string | accept, claim    | accept        | until nothing is due, 5 s |
+| lkd:wake:ready          | string | wake             | accept        | until it is used, 1 hour  |
 | lkd:claim:<claimant>    | hash   | claim            | claim         | until its next claim, 60 s|
 | lkd:workers             | zset   | claim (trims)    | presence      | a minute after their last |
 | lkd:paused              | set    | pause, resume    | claim, health | until they are resumed    |
@@ -49,6 +50,8 @@ from typing import Final
 
 DUE: Final = "lkd:due"
 WAKE: Final = "lkd:wake"
+READY: Final = "lkd:wake:ready"
+"""Id of an RQ job that is saved, not queued: the next wake-up."""
 WORKERS: Final = "lkd:workers"
 """Members are a claimant, a colon, the hash of the rules it works by."""
 PAUSED: Final = "lkd:paused"
@@ -76,6 +79,8 @@ SEEN: Final = "lkd:seen:"
 
 QUEUE: Final = "dispatcher"
 """Name of the RQ queue that carries wake-ups."""
+RQ_QUEUE: Final = f"rq:queue:{QUEUE}"
+"""The list in which RQ has that queue's job ids."""
 
 SEEN_SECONDS: Final = 3600
 """Longer than LiveKit retries a webhook (26 s) and than its token is good for (5 minutes)."""

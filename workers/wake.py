@@ -2,6 +2,9 @@
 
 A wake-up is not an event. It carries nothing, may be lost (every loop looks every 250 ms anyway)
 and may come twice. One serves however many rooms are due.
+
+A caller does not wait for RQ to make a job: the next one lies ready, and the script that accepts an
+event puts its id into RQ's queue. Whoever is told that it did makes another ready, in its own time.
 """
 
 from __future__ import annotations
@@ -9,16 +12,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rq import Queue
+from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
 from workers import keys
 
 if TYPE_CHECKING:
     import redis
+    from rq.job import Job
 
 FAILURE_SECONDS: Final = 3600
 QUEUED_SECONDS: Final = 60
 """How long a wake-up is worth anything while no worker runs."""
+READY_SECONDS: Final = 3600
+"""How long one lies ready: not for ever, as nobody else would ever remove its job."""
 
 
 class Drains(Protocol):
@@ -40,15 +47,41 @@ def wake(redis: redis.Redis) -> None:
     Raises:
         RedisError: it could not be written; what was accepted is found at the next look.
     """
+    queue = _queue(redis)
+    queue.enqueue_job(_job(queue, QUEUED_SECONDS))
+
+
+def make_ready(redis: redis.Redis) -> None:
+    """Have the next wake-up lie ready, if none does.
+
+    Raises:
+        RedisError: it could not be written; the next event is told to `wake`.
+    """
+    queue = _queue(redis)
+    job = _job(queue, READY_SECONDS + QUEUED_SECONDS)
+    with redis.pipeline() as pipe:
+        job.set_status(JobStatus.QUEUED, pipeline=pipe)
+        job.save(pipeline=pipe)
+        job.cleanup(job.ttl, pipeline=pipe)  # RQ's word for having it expire
+        pipe.set(keys.READY, job.id, nx=True, ex=READY_SECONDS)
+        *_, taken = pipe.execute()
+    if not taken:
+        job.delete()
+
+
+def _queue(redis: redis.Redis) -> Queue:
+    return Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer)
+
+
+def _job(queue: Queue, ttl: int) -> Job:
     # No job id of our own: a killed job would hold its id and block every later wake-up. No time
     # limit either: RQ's is a signal in the middle of whatever the process is doing.
-    queue = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer)
-    queue.enqueue(
+    return queue.create_job(
         "workers.wake.drain",
-        job_timeout=-1,
+        timeout=-1,
         result_ttl=0,
         failure_ttl=FAILURE_SECONDS,
-        ttl=QUEUED_SECONDS,
+        ttl=ttl,
         description="drain",
     )
 

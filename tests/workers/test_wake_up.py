@@ -6,10 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
 
 from tests.waiting import eventually
 from tests.workers.conftest import GREET
-from workers import wake
+from tests.workers.desk import coming
+from workers import keys, wake
+from workers.intake import Intake
 
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
@@ -41,3 +45,59 @@ def test_an_event_needs_no_wake_up_only_a_quarter_of_a_second(
 def test_a_plain_rq_worker_is_told_what_it_lacks() -> None:
     with pytest.raises(RuntimeError, match="dispatcher worker"):
         wake.drain()
+
+
+def test_the_next_wake_up_lies_ready_and_goes_into_rqs_queue_with_the_event(house: House) -> None:
+    intake, queue = Intake(house.redis), Queue(keys.QUEUE, connection=house.redis)
+    intake.accept("devkey", coming("support-1"))
+    [first] = queue.job_ids
+    ready = house.redis.get(keys.READY)
+    assert isinstance(ready, bytes)
+    assert ready.decode() != first
+
+    house.redis.delete(keys.WAKE)  # as a claim does that finds nothing more due
+    intake.accept("devkey", coming("support-2"))
+    assert queue.job_ids == [first, ready.decode()]
+    assert house.redis.get(keys.READY) not in {None, ready}
+
+
+def test_a_wake_up_that_lay_ready_is_a_job_that_rq_carries_out_and_forgets(house: House) -> None:
+    class Loop:
+        drained = 0
+
+        def stir(self) -> None: ...
+
+        def drain(self) -> None:
+            self.drained += 1
+
+    loop = Loop()
+    wake.make_ready(house.redis)
+    Intake(house.redis).accept("devkey", coming("support-1"))
+    queue = Queue(keys.QUEUE, connection=house.redis, serializer=JSONSerializer)
+    [job_id] = queue.job_ids
+    wake.serve(loop)
+    try:
+        SimpleWorker([queue], connection=house.redis, serializer=JSONSerializer).work(burst=True)
+    finally:
+        wake.serve(None)
+    assert loop.drained == 1
+    assert not house.redis.exists(f"rq:job:{job_id}")
+
+
+def test_of_two_made_ready_one_is_kept_and_neither_stays_for_ever(house: House) -> None:
+    wake.make_ready(house.redis)
+    ready = house.redis.get(keys.READY)
+    wake.make_ready(house.redis)
+    assert house.redis.get(keys.READY) == ready
+    [job] = house.redis.keys("rq:job:*")
+    assert 0 < house.redis.ttl(keys.READY) < house.redis.ttl(job)
+
+
+def test_an_event_whose_ready_wake_up_is_no_job_any_more_is_still_worked_on(
+    house: House, sandbox: Sandbox
+) -> None:
+    house.rules.write_text(GREET)
+    house.redis.set(keys.READY, "not-a-job-any-more")
+    house.start_worker()
+    sandbox.join("support-1", "ana")
+    eventually(lambda: house.dispatches(state="active"), timeout=5)
