@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from tests.benchmarks.load import send
 from tests.benchmarks.measures import NAMES, Lost, p99
 from tests.benchmarks.table import Row
 from tests.waiting import eventually
+from workers.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,12 +65,12 @@ def hot_room() -> Iterator[Row]:
         house.livekit.ask("reset")
         # A server sends the events of one room one after the other.
         crowding = threading.Thread(
-            target=lambda: measures.check_answers(send(house.port, crowd, connections=1))
+            target=lambda: measures.check_answers(send(house.web, crowd, connections=1))
         )
         calls = webhooks.started(NAMES.take(60), 20)
         began = time.monotonic()
         crowding.start()
-        sent = send(house.port, calls, per_second=20)
+        sent = send(house.web, calls, per_second=20)
         measures.check_answers(sent)
         crowding.join()
         measures.wait_for(house, 1 + len(calls))
@@ -89,9 +89,7 @@ def hot_room() -> Iterator[Row]:
 
 def _decided(house: House, room: str) -> list[str]:
     """Who has joined a room, in the order in which that was decided on."""
-    keys = house.redis.zrange("lkd:events", 0, -1)
-    bodies = house.redis.mget([b"lkd:event:" + key for key in keys])
-    events = [json.loads(body) for body in bodies if body is not None]
+    events = Ledger(house.redis).events_since(0.0)
     return [e["body"]["participant"]["identity"] for e in events if e["room"] == room]
 
 

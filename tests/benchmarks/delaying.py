@@ -1,6 +1,6 @@
 """A proxy that stands on the way to Redis and makes it farther away.
 
-    python -m tests.benchmarks.delaying PORT TO_PORT MILLISECONDS
+    python -m tests.benchmarks.delaying ADDRESS PORT TO_PORT MILLISECONDS
 
 Each direction takes half of it. The loop waits in `select`, whose time-outs are microseconds; those
 of epoll are whole milliseconds.
@@ -43,12 +43,12 @@ class _Pipe(asyncio.Protocol):
             asyncio.get_running_loop().call_later(self._seconds, self._other.close)
 
 
-async def _serve(port: int, to_port: int, seconds: float) -> None:
+async def _serve(address: str, port: int, to_port: int, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     opening: set[asyncio.Task[None]] = set()
 
     async def connect(near: _Pipe) -> None:
-        _, far = await loop.create_connection(lambda: _Pipe(seconds), "127.0.0.1", to_port)
+        _, far = await loop.create_connection(lambda: _Pipe(seconds), address, to_port)
         far.join(near.transport)
         near.join(far.transport)
 
@@ -59,14 +59,14 @@ async def _serve(port: int, to_port: int, seconds: float) -> None:
             opening.add(task)
             task.add_done_callback(opening.discard)
 
-    server = await loop.create_server(lambda: Near(seconds), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(lambda: Near(seconds), address, port, backlog=1024)
     async with server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    _port, _to, _milliseconds = sys.argv[1:]
+    _address, _port, _to, _milliseconds = sys.argv[1:]
     with asyncio.Runner(
         loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())
     ) as runner:
-        runner.run(_serve(int(_port), int(_to), float(_milliseconds) / 2000))
+        runner.run(_serve(_address, int(_port), int(_to), float(_milliseconds) / 2000))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.webhooks import Webhook
 
+Address = tuple[str, int]
+"""An IP address and a port."""
+
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSES: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
@@ -38,14 +41,14 @@ class Sent:
 
 @dataclass(slots=True)
 class _Connection:
-    port: int
+    to: Address
     socket: socket.socket | None = None
     sent: Sent | None = None
     read: bytes = b""
 
 
 def send(
-    port: int,
+    to: Sequence[Address],
     webhooks: Sequence[Webhook],
     *,
     connections: int = 32,
@@ -55,7 +58,7 @@ def send(
     """Send them all.
 
     Args:
-        port: on loopback.
+        to: who shares them: each has as many of the connections, as near as can be.
         webhooks: in order.
         connections: how many are in flight at most.
         per_second: how many are due each second; 0: each as soon as a connection is free.
@@ -63,19 +66,23 @@ def send(
     """
     gc.disable()
     try:
-        return _Sending(port, webhooks, connections, per_second).run(timeout)
+        return _Sending(to, webhooks, connections, per_second).run(timeout)
     finally:
         gc.enable()
 
 
 class _Sending:
     def __init__(
-        self, port: int, webhooks: Sequence[Webhook], connections: int, per_second: float
+        self,
+        to: Sequence[Address],
+        webhooks: Sequence[Webhook],
+        connections: int,
+        per_second: float,
     ) -> None:
         self._webhooks = webhooks
         self._every = 1 / per_second if per_second else 0.0
         self._selector = selectors.DefaultSelector()
-        self._free = deque(_Connection(port) for _ in range(connections))
+        self._free = deque(_Connection(to[n % len(to)]) for n in range(connections))
         for connection in self._free:
             self._open(connection)
 
@@ -106,7 +113,7 @@ class _Sending:
         return began + number * self._every
 
     def _open(self, connection: _Connection) -> None:
-        connection.socket = socket.create_connection(("127.0.0.1", connection.port), timeout=60)
+        connection.socket = socket.create_connection(connection.to, timeout=60)
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.socket.setblocking(False)
         self._selector.register(connection.socket, selectors.EVENT_READ, connection)

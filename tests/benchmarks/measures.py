@@ -101,7 +101,7 @@ def dispatched(
     """
     house.livekit.ask("reset")
     before = house.cpu()
-    sent = send(house.port, given, connections=connections, per_second=per_second)
+    sent = send(house.web, given, connections=connections, per_second=per_second)
     check_answers(sent)
     wanted = len({webhook.room for webhook in given})
     wait_for(house, wanted)
@@ -116,7 +116,7 @@ def dispatched(
 def accepted(house: House, count: int, *, connections: int = 32) -> Run:
     """Webhooks stored and answered while nobody works on them."""
     before = house.cpu()
-    sent = send(house.port, webhooks.started(NAMES.take(count)), connections=connections)
+    sent = send(house.web, webhooks.started(NAMES.take(count)), connections=connections)
     check_answers(sent)
     after = house.cpu()
     return Run(sent, {}, {part: after[part] - before[part] for part in after})

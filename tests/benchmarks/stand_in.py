@@ -1,6 +1,6 @@
 """A LiveKit that costs little: it takes CreateDispatch and remembers when, and lists what it made.
 
-    python -m tests.benchmarks.stand_in PORT
+    python -m tests.benchmarks.stand_in ADDRESS PORT
 
 Every room it is asked for by name is there, until it is told which are; without names it lists
 those and the ones a dispatch was created in. A room's sid is `RM_` and its name. It answers over
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from google.protobuf.message import Message
+
+    from tests.benchmarks.load import Address
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _PROTOBUF: Final = (
@@ -187,13 +189,13 @@ class Connection(asyncio.Protocol):
 class StandInClient:
     """The measuring process's side."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self._port = port
+    def __init__(self, at: Address) -> None:
+        self.url = "http://{}:{}".format(*at)
+        self._at = at
 
     def ask(self, path: str, body: object = None) -> Any:
         """Ask or say something; see `StandIn.control`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection(*self._at, timeout=30)
         try:
             connection.request("POST", f"/bench/{path}", json.dumps(body))
             return json.loads(connection.getresponse().read())
@@ -201,10 +203,10 @@ class StandInClient:
             connection.close()
 
 
-async def _serve(port: int) -> None:
+async def _serve(address: str, port: int) -> None:
     livekit = StandIn()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(livekit), "127.0.0.1", port, backlog=4096)
+    server = await loop.create_server(lambda: Connection(livekit), address, port, backlog=4096)
     async with server:
         await server.serve_forever()
 
@@ -212,4 +214,4 @@ async def _serve(port: int) -> None:
 if __name__ == "__main__":
     gc.freeze()
     gc.disable()
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))

@@ -44,7 +44,7 @@ def test_refused_webhooks_are_told_of() -> None:
         [(room, request)] = webhooks.started(NAMES.take(1))
         forged = [webhooks.Webhook(room, request[:-2] + b"!}")]
         with pytest.raises(Lost, match="401"):
-            measures.check_answers(send(house.port, forged))
+            measures.check_answers(send(house.web, forged))
 
 
 @pytest.mark.parametrize(
