@@ -112,6 +112,11 @@ def read_claim(key: str) -> Claim:
     return Claim(owner, position, Once(once), subject)
 
 
+def subject_of(key: str) -> str:
+    """The subject that a claim's key tells."""
+    return key.split("\x1f", 3)[-1]
+
+
 def scope_of(key: str) -> tuple[str, str]:
     """The owner and the subject that a claim's key tells."""
     owner, _, rest = key.partition("\x1f")

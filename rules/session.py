@@ -52,27 +52,32 @@ class Session:
 
     def to_json(self) -> dict[str, Any]:
         """The session as it is stored; `from_json` reads it back."""
-        return {
-            "sid": self.sid,
-            "room": without_defaults("room", self.room) if self.room is not None else None,
-            "participants": {
+        given: dict[str, Any] = {"sid": self.sid}
+        if self.room is not None:
+            room = {**without_defaults("room", self.room), "sid": self.room.get("sid")}
+            if room["sid"] == self.sid:
+                del room["sid"]
+            given["room"] = room
+        if self.participants:
+            given["participants"] = {
                 sid: without_defaults("participant", p) for sid, p in self.participants.items()
-            },
-            "gone": dict(self.gone),
-            "ended": self.ended,
-        }
+            }
+        if self.gone:
+            given["gone"] = dict(self.gone)
+        if self.ended:
+            given["ended"] = True
+        return given
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Session:
         """Read what `to_json` wrote."""
+        room, participants = given.get("room"), given.get("participants", {})
         return cls(
             sid=given["sid"],
-            room=with_defaults("room", given["room"]) if given["room"] is not None else None,
-            participants={
-                sid: with_defaults("participant", p) for sid, p in given["participants"].items()
-            },
-            gone=dict(given["gone"]),
-            ended=given["ended"],
+            room=with_defaults("room", {"sid": given["sid"], **room}) if room is not None else None,
+            participants={sid: with_defaults("participant", p) for sid, p in participants.items()},
+            gone=dict(given.get("gone", {})),
+            ended=given.get("ended", False),
         )
 
 

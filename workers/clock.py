@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -33,8 +34,11 @@ class RedisClock:
         self._set_at = float("-inf")
 
     def now(self) -> float:
-        """Unix seconds."""
-        self._last = max(self._last, self._monotonic() + self._offset)
+        """Unix seconds, whole milliseconds of them as in Redis's scripts: what is due at them is due
+        there too, and a record holds a dozen.
+        """
+        now = self._monotonic() + self._offset
+        self._last = max(self._last, math.floor(now * 1000) / 1000)
         return self._last
 
     def set(self, told: float, asked: float) -> None:

@@ -194,9 +194,10 @@ class Dispatch:
             dispatch_id=dispatch_id,
             accepted_at=at,
             called_at=None,
+            called_by="",
             failures=0,
             step=Step.LOOK_AGAIN if self.doubtful else Step.NOTHING,
-            due=now + LOOK_AGAIN_SECONDS,
+            due=now + LOOK_AGAIN_SECONDS if self.doubtful else 0.0,
             join_by=at + patience,
         )
 

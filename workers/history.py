@@ -1,43 +1,59 @@
-"""What is kept for people to look at: dispatches, events with their decisions, dead letters."""
+"""What is kept for people to look at: dispatches, events with their decisions, dead letters.
+
+A dispatch is kept as in its room's record, an event with what cannot be told from it. What people
+see is made when they look: it is written far more often than it is read.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from rules.decision import Outcome, Reason
+from rules.decision import Reason
+from rules.event import read_event
 from workers import keys
 from workers.clock import rfc3339
-from workers.dispatch import Dispatch, State, Step
 from workers.hold import Document
+from workers.kept import from_record, to_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rules.decision import Decision
     from rules.event import Event
+    from workers.dispatch import Dispatch
     from workers.hold import Hold
-
-
-log = structlog.get_logger(__name__)
 
 
 def dispatch_document(dispatch: Dispatch, lives: int) -> Document:
     """A dispatch as it stands now; it replaces the one kept before."""
-    more = {
+    return Document(
+        key=keys.DISPATCH + dispatch.id,
+        value=to_record(dispatch),
+        lives=lives,
+        index=keys.DISPATCHES,
+        at=dispatch.created_at,
+    )
+
+
+def read_dispatch(document: bytes | str) -> Dispatch:
+    """A dispatch that was kept.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is not that.
+    """
+    return from_record(json.loads(document))
+
+
+def shown_dispatch(dispatch: Dispatch) -> dict[str, Any]:
+    """All that people see of one dispatch."""
+    return {
+        **dispatch.to_json(),
         "timeline": timeline(dispatch),
         "latency": latency(dispatch),
         "rung": dispatch.rung,
         "follows": dispatch.follows or None,
     }
-    return Document(
-        key=keys.DISPATCH + dispatch.id,
-        value={**dispatch.to_json(), **more},
-        lives=lives,
-        index=keys.DISPATCHES,
-        at=dispatch.created_at,
-    )
 
 
 def timeline(dispatch: Dispatch) -> list[dict[str, str | None]]:
@@ -69,63 +85,8 @@ def _ms(since: float | None, until: float | None) -> int | None:
     return max(0, round((until - since) * 1000))
 
 
-_TOLD: Final = {
-    State.SCHEDULED: "dispatch_scheduled",
-    State.PENDING: "dispatched",
-    State.ACTIVE: "agent_joined",
-    State.ENDED: "dispatch_ended",
-    State.RELEASED: "dispatch_released",
-    State.SUPERSEDED: "dispatch_superseded",
-    State.FAILED: "dispatch_failed",
-}
-_TOLD_AGAIN: Final = {State.PENDING: "no_agent_yet", State.ACTIVE: "agent_reconnects"}
-"""A reason in these states says that all is not well."""
-_WARNINGS: Final = frozenset({"dispatch_superseded", "dispatch_failed", "no_agent_yet"})
-
-
-def tell(dispatch: Dispatch) -> None:
-    """Log a dispatch that has moved: one line, for whoever reads along."""
-    about: dict[str, object] = {"room": dispatch.room, "rule": dispatch.rule}
-    about |= {"agent": dispatch.agent, "deployment": dispatch.deployment, "dispatch": dispatch.id}
-    if dispatch.reason is not None:
-        about["reason"] = dispatch.reason
-    if dispatch.state is State.REQUESTED:
-        if dispatch.failures or dispatch.step is Step.SETTLE:
-            log.warning("dispatch_retried", **about)
-        return
-    event = _TOLD[dispatch.state]
-    if dispatch.reason is not None:
-        event = _TOLD_AGAIN.get(dispatch.state, event)
-    if dispatch.withdrawn is State.RELEASED:
-        event = "dispatch_withdrawing"
-    match event:
-        case "dispatch_scheduled":
-            about["due"] = rfc3339(dispatch.due)
-        case "dispatched":
-            about["livekit_dispatch"] = dispatch.dispatch_id
-        case "agent_joined":
-            about["identity"] = dispatch.agent_identity
-    level = "warning" if event in _WARNINGS else "info"
-    getattr(log, level)(event, **about)
-
-
-def tell_errors(event: Event, decisions: Sequence[Decision]) -> None:
-    """Log the rules that failed on an event: nobody else would see that an agent is missing."""
-    for decision in decisions:
-        if decision.outcome is Outcome.ERROR:
-            log.warning(
-                "rule_failed",
-                room=event.room_name,
-                rule=decision.rule,
-                event_id=event.id,
-                reason=decision.reason.value,
-                at=decision.at,
-                detail=decision.detail,
-            )
-
-
 def event_documents(
-    hold: Hold,
+    server_id: str,
     event_id: str,
     event: Event,
     decisions: Sequence[Decision],
@@ -140,28 +101,48 @@ def event_documents(
     for dispatch in dispatches:
         sent.setdefault(dispatch.rule, []).append(dispatch.id)
     value = {
+        "decided_at": now,
+        "rules_hash": rules_hash,
+        "decisions": [
+            (
+                d.rule,
+                d.outcome.value,
+                d.reason.value,
+                sent.get(d.rule, []) if d.reason is Reason.MATCHED else [],
+                d.at,
+                d.detail,
+            )
+            for d in decisions
+        ],
+        "body": event.to_json(),
+    }
+    key = f"{keys.EVENT}{server_id}:{event_id}"
+    return [Document(key=key, value=value, lives=lives, index=keys.EVENTS, at=now)]
+
+
+def shown_event(document: bytes | str) -> dict[str, Any]:
+    """What people see of an event that was kept.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is not that.
+    """
+    kept = json.loads(document)
+    event = read_event(kept["body"])
+    return {
         "id": event.id,
         "event": event.name,
         "room": event.room_name,
         "room_sid": event.room_sid,
         "at": rfc3339(event.at),
-        "decided_at": rfc3339(now),
-        "rules_hash": rules_hash,
+        "decided_at": rfc3339(kept["decided_at"]),
+        "rules_hash": kept["rules_hash"],
         "decisions": [
-            {
-                "rule": d.rule,
-                "outcome": d.outcome.value,
-                "reason": d.reason.value,
-                "at": d.at,
-                "detail": d.detail,
-                "dispatches": sent.get(d.rule, []) if d.reason is Reason.MATCHED else [],
-            }
-            for d in decisions
+            {"rule": rule, "outcome": outcome, "reason": reason, "at": at, "detail": detail,
+             "dispatches": dispatches}
+            for rule, outcome, reason, dispatches, at, detail in kept["decisions"]
         ],
-        "body": event.to_json(),
-    }
-    key = f"{keys.EVENT}{hold.server_id}:{event_id}"
-    return [Document(key=key, value=value, lives=lives, index=keys.EVENTS, at=now)]
+        "body": kept["body"],
+    }  # fmt: skip
 
 
 def dead_letter(

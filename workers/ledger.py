@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import structlog
 
 from workers import keys
-from workers.dispatch import SHOWN
+from workers.history import read_dispatch, shown_dispatch, shown_event
 from workers.planned import follower_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import redis
+
+T = TypeVar("T")
 
 _PAGE: Final = 200
 _LONGEST: Final = 100
 """Dispatches that are followed in one direction."""
+
+log = structlog.get_logger(__name__)
 
 
 class Ledger:
@@ -35,15 +40,15 @@ class Ledger:
         """
         wanted = {name: value for name, value in equal.items() if value is not None}
         found: list[dict[str, Any]] = []
-        for dispatch in self._newest(keys.DISPATCHES, keys.DISPATCH):
-            if all(dispatch.get(name) == value for name, value in wanted.items()):
-                found.append({name: dispatch[name] for name in dispatch if name in SHOWN})
+        for dispatch in self._newest(keys.DISPATCHES, keys.DISPATCH, read_dispatch):
+            if all(getattr(dispatch, name) == value for name, value in wanted.items()):
+                found.append(dispatch.to_json())
                 if len(found) == limit:
                     break
         return found
 
     def dispatch(self, dispatch_id: str) -> dict[str, Any] | None:
-        """One dispatch by our id, with more than `dispatches` gives (workers/history.py).
+        """One dispatch by our id, as `history.shown_dispatch` gives it, and more.
 
         `timeline` and `latency`; `rung`, which agent of its ladder it asked for; `follows` and
         `followed_by`, the ids of those it took over from and that took over from it, or None.
@@ -51,8 +56,9 @@ class Ledger:
         text = self._redis.get(keys.DISPATCH + dispatch_id)
         if not text:
             return None
-        found: dict[str, Any] = json.loads(text)
-        candidates = follower_ids(dispatch_id, found.get("attempt", 1), found.get("rung", 0))
+        dispatch = read_dispatch(text)
+        found = shown_dispatch(dispatch)
+        candidates = follower_ids(dispatch_id, dispatch.attempt, dispatch.rung)
         kept = self._redis.mget([keys.DISPATCH + each for each in candidates])
         followers = [i for i, text in zip(candidates, kept, strict=True) if text is not None]
         found["followed_by"] = followers[0] if followers else None
@@ -88,7 +94,7 @@ class Ledger:
 
     def events(self, *, limit: int = 50) -> list[dict[str, Any]]:
         """The newest events that some rule was about, with their decisions."""
-        found = self._newest(keys.EVENTS, keys.EVENT)
+        found = self._newest(keys.EVENTS, keys.EVENT, shown_event)
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
     def events_since(self, at: float) -> list[dict[str, Any]]:
@@ -97,17 +103,25 @@ class Ledger:
         found: list[dict[str, Any]] = []
         for start in range(0, len(ids), _PAGE):
             page = [keys.EVENT + i.decode() for i in ids[start : start + _PAGE]]
-            found += [json.loads(text) for text in self._redis.mget(page) if text is not None]
+            found += self._kept(page, shown_event)
         return found
 
-    def _newest(self, index: str, prefix: str) -> Iterator[dict[str, Any]]:
+    def _newest(self, index: str, prefix: str, read: Callable[[bytes | str], T]) -> Iterator[T]:
         start = 0
         while True:
             found = self._redis.zrange(index, start, start + _PAGE - 1, desc=True)
             ids = cast("list[bytes]", found)
             if not ids:
                 return
-            for text in self._redis.mget([prefix + i.decode() for i in ids]):
-                if text is not None:
-                    yield json.loads(text)
+            yield from self._kept([prefix + i.decode() for i in ids], read)
             start += _PAGE
+
+    def _kept(self, names: Sequence[str], read: Callable[[bytes | str], T]) -> Iterator[T]:
+        """Those that are there still and can be read: another version may have written some."""
+        for name, text in zip(names, self._redis.mget(names), strict=True):
+            if text is None:
+                continue
+            try:
+                yield read(text)
+            except (LookupError, TypeError, ValueError) as error:
+                log.warning("history_not_read", key=name, error=repr(error))

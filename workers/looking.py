@@ -19,7 +19,7 @@ from workers import keys
 from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
 from workers.errors import ProviderError
-from workers.history import dispatch_document
+from workers.history import dispatch_document, read_dispatch
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, identities
 from workers.removal import COMING_SECONDS
 from workers.stragglers import awaited
@@ -181,9 +181,9 @@ async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mappi
     if not lost:
         return {}
     texts = await tools.queue.redis.mget([keys.DISPATCH + ids[i] for i in lost])
-    told = {i: json.loads(text) for i, text in zip(lost, texts, strict=True) if text is not None}
+    told = {i: read_dispatch(text) for i, text in zip(lost, texts, strict=True) if text is not None}
     return {
-        i: each["state"] if each["dispatch_id"] in (i, None) else State.SUPERSEDED
+        i: each.state if each.dispatch_id in (i, None) else State.SUPERSEDED
         for i, each in told.items()
     }
 

@@ -22,7 +22,7 @@ from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import PARTIAL, read_event
 from rules.known import Known
-from workers import history, lifecycle, releases
+from workers import history, lifecycle, releases, telling
 from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
@@ -189,7 +189,7 @@ async def _decided(
     documents: list[Document] = []
     if ruleset.index.names(seen.event.name):  # else no rule is about such events
         documents = history.event_documents(
-            hold,
+            hold.server_id,
             event_id,
             seen.event,
             decisions,
@@ -208,10 +208,10 @@ async def _decided(
         # Most events of a large room change nothing of it: its record is not written for them.
         kept = None if record is hold.record else record
         await tools.queue.commit(hold, kept, documents, taken=event_id)
-    history.tell_errors(seen.event, decisions)
+    telling.tell_errors(seen.event, decisions)
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):
-            history.tell(dispatch)
+            telling.tell(dispatch)
 
 
 async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:
@@ -246,7 +246,7 @@ def _there_at(hold: Hold, tools: Tools, event: Event, received_at: float | None)
     if gate is None or received_at is None:
         return event.at
     gate.ahead.heard(event.at, received_at)
-    return event.at - gate.ahead.seconds
+    return round(event.at - gate.ahead.seconds, 3)
 
 
 def _tells_session(hold: Hold, event: Event) -> bool:

@@ -198,9 +198,10 @@ class Record:
 
     def to_json(self) -> str:
         """As Redis keeps it; `from_json` reads it back."""
+        told = _told(self.session)
         kept: dict[str, Any] = {
             "session": self.session.to_json() if self.session is not None else None,
-            "dispatches": [to_record(d) for d in self.dispatches.values()],
+            "dispatches": [to_record(d, told) for d in self.dispatches.values()],
             "agents": [
                 [a.sid, a.identity, a.joined_at, a.left_at, a.left_because, a.name]
                 for a in self.agents.values()
@@ -234,7 +235,8 @@ class Record:
             values["stragglers"] = tuple([Straggler(*s) for s in values["stragglers"]])
         if session := given.get("session"):
             values["session"] = Session.from_json(session)
-        dispatches = [from_record(d) for d in given.get("dispatches", ())]
+        told = _told(values["session"])
+        dispatches = [from_record(d, told) for d in given.get("dispatches", ())]
         values["dispatches"] = {d.id: d for d in dispatches}
         values["agents"] = {a[0]: SeenAgent(*a) for a in given.get("agents", ())}
         values["unwanted"] = tuple([Unwanted.from_json(each) for each in given.get("unwanted", ())])
@@ -250,6 +252,14 @@ _PLAIN: Final = (
 _sets_of: Final = attrgetter(*_SETS)
 _plain_of: Final = attrgetter(*_PLAIN)
 _EMPTY: Final[Mapping[str, Any]] = vars(Record())
+
+
+def _told(session: Session | None) -> dict[str, Any]:
+    """What a session tells of most dispatches beside it."""
+    if session is None:
+        return {}
+    room = session.room or {}
+    return {"room_sid": session.sid} | ({"room": room["name"]} if "name" in room else {})
 
 
 def _as_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rules.frozen import replace
-from workers.history import dispatch_document, tell
+from workers.history import dispatch_document
+from workers.telling import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

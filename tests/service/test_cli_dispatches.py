@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.service.cli import dispatcher
-from workers import keys
 from workers.dispatch import Dispatch, Move, State
 from workers.history import dispatch_document
 from workers.planned import follower_ids, next_rung
@@ -19,20 +19,17 @@ def kept(redis):
     for number, (room, state) in enumerate(
         [("support-1", "ended"), ("support-2", "active"), ("a room\n", "failed")]
     ):
-        at = now - timedelta(hours=2 - number)
-        created = at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        value = {
-            "id": f"D{number}",
-            "room": room,
-            "rule": "support",
-            "agent": "greeter",
-            "deployment": "",
-            "state": state,
-            "reason": None,
-            "created_at": created,
-        }
-        redis.set(f"{keys.DISPATCH}D{number}", json.dumps(value))
-        redis.zadd(keys.DISPATCHES, {f"D{number}": at.timestamp() * 1000})
+        keep(
+            redis,
+            replace(
+                DISPATCH,
+                id=f"D{number}",
+                room=room,
+                deployment="",
+                state=State(state),
+                created_at=(now - timedelta(hours=2 - number)).timestamp(),
+            ),
+        )
 
 
 @pytest.fixture
@@ -99,9 +96,14 @@ def ladder(redis):
     first = first.ended(State.SUPERSEDED, "no_worker: nobody", 1_770_000_002.3)
     last = last.accepted("AD_2", 1_770_000_002.31).joined("agent-1", "PA_1", 1_770_000_002.45)
     for dispatch in (first, last):
-        document = dispatch_document(dispatch, 60)
-        redis.set(document.key, json.dumps(document.value))
-        redis.zadd(document.index, {dispatch.id: dispatch.created_at * 1000})
+        keep(redis, dispatch)
+
+
+def keep(redis, dispatch):
+    """Put it into history."""
+    document = dispatch_document(dispatch, 60)
+    redis.set(document.key, json.dumps(document.value))
+    redis.zadd(document.index, {dispatch.id: dispatch.created_at * 1000})
 
 
 @pytest.mark.usefixtures("ladder")

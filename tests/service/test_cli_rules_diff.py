@@ -12,7 +12,7 @@ import pytest
 from rules.event import read_event
 from tests.recorded import PATH
 from tests.service.cli import dispatcher
-from workers import keys
+from workers.history import event_documents
 
 OLD = """version: 1
 rules:
@@ -143,9 +143,12 @@ class TestSince:
                 "room": {"name": room, "sid": f"RM_{room}"},
                 "participant": {"identity": "ana"},
             }
-            value = {"id": f"EV_{hours}", "body": read_event(body, project=project).to_json()}
-            redis.set(f"{keys.EVENT}EV_{hours}", json.dumps(value))
-            redis.zadd(keys.EVENTS, {f"EV_{hours}": at * 1000})
+            event = read_event(body, project=project)
+            [document] = event_documents(
+                "devkey", event.id, event, [], [], rules_hash="h", now=at, lives=60
+            )
+            redis.set(document.key, json.dumps(document.value))
+            redis.zadd(document.index, {f"devkey:{event.id}": at * 1000})
 
     @pytest.mark.usefixtures("kept")
     def test_events_since_then_and_none_before(self, environ, old, new):
