@@ -11,10 +11,17 @@ if TYPE_CHECKING:
 
 
 class Whole(dict[str, Any]):
-    """A whole part that was read back: a room of thousands is written again at each join."""
+    """A whole part with its kept form: a room of thousands is written again at each join."""
 
     __slots__ = ("kept",)
     kept: Fields
+
+
+def whole(part: str, fields: Fields) -> Whole:
+    """A whole part that is to be written more than once."""
+    found = Whole(fields)
+    found.kept = without_defaults(part, fields)
+    return found
 
 
 def without_defaults(part: str, whole: Fields) -> Fields:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.event import PARTIAL, Event, EventName, Fields, is_human, whole_participant, whole_room
 from rules.frozen import replace
-from rules.kept_parts import with_defaults, without_defaults
+from rules.kept_parts import whole, with_defaults, without_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,10 +149,10 @@ def _presence(session: Session, event: Event) -> Session:
         return session
     match event.name:
         case EventName.PARTICIPANT_JOINED if sid not in session.gone and not session.ended:
-            joined = whole_participant(event.participant)
+            joined = whole("participant", whole_participant(event.participant))
             return replace(session, participants={**session.participants, sid: joined})
         case EventName.PARTICIPANT_CHANGED if sid in session.participants:
-            changed = whole_participant(event.participant)
+            changed = whole("participant", whole_participant(event.participant))
             return replace(session, participants={**session.participants, sid: changed})
         case EventName.PARTICIPANT_LEFT | EventName.PARTICIPANT_CONNECTION_ABORTED:
             remaining = {s: p for s, p in session.participants.items() if s != sid}

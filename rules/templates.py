@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import new_context
 
 from rules.metadata import well_formed
 from rules.names import PRESENCE, TEMPLATE_NAMES
@@ -100,7 +101,9 @@ class Template:
 
     def _texts(self, context: Context) -> Iterator[str]:
         compiled = self.compiled or _compiled(self.source)
-        variables = compiled.new_context({**context})
+        # As `compiled.new_context`, which goes through a ChainMap of globals twice: 3 µs of 7.
+        names = {**_ENVIRONMENT.globals, **context}
+        variables = new_context(_ENVIRONMENT, None, compiled.blocks, names, shared=True)
         yield from compiled.root_render_func(variables)
 
     def render_json(self, context: Context) -> Any:  # noqa: ANN401 - any JSON

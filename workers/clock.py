@@ -34,8 +34,9 @@ class RedisClock:
         self._set_at = float("-inf")
 
     def now(self) -> float:
-        """Unix seconds, whole milliseconds of them as in Redis's scripts: what is due at them is due
-        there too, and a record holds a dozen.
+        """Unix seconds, in whole milliseconds as in Redis's scripts.
+
+        So what is due now is due there too; and a record holds a dozen of these.
         """
         now = self._monotonic() + self._offset
         self._last = max(self._last, math.floor(now * 1000) / 1000)

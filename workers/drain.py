@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from workers import pipeline
 from workers.errors import Fenced, NotYet
-from workers.record import Record
 
 if TYPE_CHECKING:
     from workers.hold import Hold
@@ -122,7 +121,7 @@ class Drain:
     async def _room(self, hold: Hold) -> None:
         """One room, from claim to release. Whatever happens here stays here."""
         try:
-            hold.record = Record.from_json(hold.stored)
+            hold.record = self._tools.queue.read(hold)
             if hold.tries > pipeline.MOST_TRIES and hold.entries:
                 await pipeline.put_aside(hold, self._tools, "its worker died three times with it")
             else:

@@ -15,6 +15,7 @@ from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
 from workers.errors import Fenced, OverLimit
 from workers.hold import Gathered, Hold
+from workers.recent import RecentRecords
 from workers.record import counting
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class DueQueue:
         self._clock = RedisClock(monotonic)
         self._restarted = restarted
         self._may_have_forgotten = float("-inf")
+        self._recent = RecentRecords()
         self.paused: frozenset[str] = frozenset()
         """Rules that are paused, as of the last claim."""
 
@@ -135,6 +137,14 @@ class DueQueue:
         ]
         return Claimed(holds, float(first) / 1000 - self.now() if first else None)
 
+    def read(self, hold: Hold) -> Record:
+        """The record of a room as it was claimed.
+
+        Raises:
+            ValueError, LookupError, TypeError: what Redis keeps is not a record.
+        """
+        return self._recent.read(hold.room_key, hold.stored)
+
     async def commit(
         self,
         hold: Hold,
@@ -158,13 +168,14 @@ class DueQueue:
             record = hold.record
         ids = [*gathered.taken, taken] if taken else gathered.taken
         counted = counting(hold.record, record if record is not None else hold.record)
+        text = record.to_json().encode() if record is not None else b""
         args: list[str | int | bytes] = [
             hold.room_key,
             hold.token,
             int(self._lease * 1000),
             ids[0] if ids else "",
             len(ids),
-            record.to_json() if record is not None else "",
+            text,
             len(counted),
             keys.ROOM_SECONDS,
             "1" if record is not None and record.in_session else "0",
@@ -184,6 +195,7 @@ class DueQueue:
         hold.gathered = Gathered()
         if record is not None:
             hold.record = record
+            self._recent.wrote(hold.room_key, text, record)
         if taken:
             hold.entries, hold.tries = hold.entries[1:], 1
         if put:

@@ -97,7 +97,7 @@ def test_two_rules_in_one_room_climb_each_for_itself(house: House, sandbox: Sand
     house.start_worker()
     sandbox.join(ROOM, "ana")
     settled(house, sandbox, ROOM, 2)
-    assert [d["rule"] for d in house.dispatches(state="active")] == ["first", "second"]
+    assert {d["rule"] for d in house.dispatches(state="active")} == {"first", "second"}
     assert len(house.dispatches()) == 4
 
 
