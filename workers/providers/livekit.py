@@ -69,7 +69,12 @@ class LiveKit:
         # Waiting for a free connection would eat the time of a call that was never sent, so there
         # is one for each call that may be in flight.
         connector = aiohttp.TCPConnector(limit=calls, keepalive_timeout=30)
-        self._session = aiohttp.ClientSession(connector=connector, trace_configs=[_heeding(rest)])
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),  # none: each call has its own
+            middlewares=(_heeding(rest),),
+        )
         self._api = LiveKitAPI(
             server.url,
             server.api_key,
@@ -176,17 +181,20 @@ class LiveKit:
         return {room.name: room.sid for room in answer.rooms}
 
 
-def _heeding(rest: Callable[[float], None]) -> aiohttp.TraceConfig:
+def _heeding(rest: Callable[[float], None]) -> aiohttp.ClientMiddlewareType:
     """Hears `Retry-After` in answers: livekit-api's errors carry no headers."""
 
-    async def heard(_: object, __: object, ended: aiohttp.TraceRequestEndParams) -> None:
-        asked = ended.response.headers.get("Retry-After", "")
-        if ended.response.status in _BUSY_STATUS and _SECONDS.fullmatch(asked):
-            rest(float(asked))
+    async def answered(
+        request: aiohttp.ClientRequest, call: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        response = await call(request)
+        if response.status in _BUSY_STATUS:
+            asked = response.headers.get("Retry-After", "")
+            if _SECONDS.fullmatch(asked):
+                rest(float(asked))
+        return response
 
-    trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(heard)
-    return trace
+    return answered
 
 
 async def _call(request: Awaitable[T]) -> T:
