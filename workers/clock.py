@@ -21,6 +21,7 @@ CLOCK_STEP_SECONDS: Final = 1.0
 MOST_AHEAD_SECONDS: Final = 300.0
 """An event of the far future is somebody's mistake."""
 _FORGETTING: Final = 0.01
+_INSTANT: Final = 0.000_001
 
 
 class RedisClock:
@@ -30,6 +31,7 @@ class RedisClock:
         self._monotonic = monotonic
         self._offset = 0.0
         self._last = 0.0
+        self._instant = 0.0
         self._best = float("inf")
         self._set_at = float("-inf")
 
@@ -41,6 +43,11 @@ class RedisClock:
         now = self._monotonic() + self._offset
         self._last = max(self._last, math.floor(now * 1000) / 1000)
         return self._last
+
+    def instant(self) -> float:
+        """Unix seconds, later than any that was told before: for what is listed in its order."""
+        self._instant = max(self._instant + _INSTANT, self._monotonic() + self._offset)
+        return self._instant
 
     def set(self, told: float, asked: float) -> None:
         """Take a reading: what Redis told, and when it was asked by the monotonic clock.
@@ -56,10 +63,10 @@ class RedisClock:
         self._set_at = asked
         self._offset = told - asked
         if self._last - told > CLOCK_STEP_SECONDS:  # another Redis, or a corrected clock
-            self._last = told
+            self._last = self._instant = told
 
 
-@lru_cache(maxsize=4096)  # a dispatch is written with each of its moves, and they stay
+@lru_cache(maxsize=4096)  # a page shows the same ones again and again
 def rfc3339(seconds: float | None) -> str | None:
     """Unix seconds as RFC 3339 UTC with milliseconds."""
     if seconds is None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from workers.scripts import Arg
 
 WAKE_MILLISECONDS: Final = 5000
+QUEUED_SECONDS: Final = 60
+"""How long a wake-up in RQ's queue is worth anything while no worker runs."""
 LOOK: Final = "look"
 """The `event` of an entry that asks for a look."""
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
@@ -57,18 +59,21 @@ def event_offer(server_id: str, event: Event) -> Offer:
     return _offer(server_id, event.room_name, plain_id(event.id), compact(event.to_json()))
 
 
-def look_offer(server_id: str, room: str, unique: str = "", made: Sequence[str] = ()) -> Offer:
+def look_offer(
+    server_id: str, room: str, unique: str = "", made: Sequence[str] = (), *, wakes: bool = False
+) -> Offer:
     """A request to look at a room, after the events that are in its inbox already.
 
     Of two with the same `unique` text for a room the second is a duplicate. `made` are LiveKit's
-    ids of dispatches that must go unless they are somebody's.
+    ids of dispatches that must go unless they are somebody's. It wakes nobody where a worker asks,
+    whose own loop looks in a moment.
     """
     unique = f"{room}.{unique}" if unique else secrets.token_hex(16)
     look_id = plain_id(f"lkd.look.{unique}")
     asked = {"event": LOOK, "id": look_id, "room": {"name": room}}
     if made:
         asked["made"] = made
-    return _offer(server_id, room, look_id, compact(asked))
+    return _offer(server_id, room, look_id, compact(asked), wakes=wakes)
 
 
 def plain_id(event_id: str) -> str:
@@ -78,10 +83,19 @@ def plain_id(event_id: str) -> str:
     return "id-" + sha256(event_id.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _offer(server_id: str, room_name: str, entry_id: str, body: str) -> Offer:
+def _offer(
+    server_id: str, room_name: str, entry_id: str, body: str, *, wakes: bool = True
+) -> Offer:
     room = keys.room_key(server_id, room_name)
     seen = f"{keys.SEEN}{server_id}:{entry_id}"
     return Offer(
         [seen, keys.INBOX + room, keys.ROOM + room, keys.DUE, keys.WAKE, keys.READY, keys.RQ_QUEUE],
-        [room, f"{entry_id}\n{body}", keys.SEEN_SECONDS, WAKE_MILLISECONDS],
+        [
+            room,
+            f"{entry_id}\n{body}",
+            keys.SEEN_SECONDS,
+            WAKE_MILLISECONDS if wakes else 0,
+            keys.RQ_JOB,
+            QUEUED_SECONDS,
+        ],
     )

@@ -7,7 +7,9 @@ see is made when they look: it is written far more often than it is read.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
 
 from rules.decision import Reason
 from rules.event import read_event
@@ -17,12 +19,16 @@ from workers.hold import Document
 from workers.kept import from_record, to_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rules.decision import Decision
     from rules.event import Event
     from workers.dispatch import Dispatch
     from workers.hold import Hold
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 def dispatch_document(dispatch: Dispatch, lives: int) -> Document:
@@ -36,6 +42,18 @@ def dispatch_document(dispatch: Dispatch, lives: int) -> Document:
     )
 
 
+def readable(key: str, document: bytes | str, read: Callable[[bytes | str], T]) -> T | None:
+    """What was kept there, by one of the functions below.
+
+    None if it cannot be read: another version may have written it, and hides nothing but itself.
+    """
+    try:
+        return read(document)
+    except (LookupError, TypeError, ValueError) as error:
+        log.warning("history_not_read", key=key, error=repr(error))
+        return None
+
+
 def read_dispatch(document: bytes | str) -> Dispatch:
     """A dispatch that was kept.
 
@@ -45,8 +63,22 @@ def read_dispatch(document: bytes | str) -> Dispatch:
     return from_record(json.loads(document))
 
 
-def shown_dispatch(dispatch: Dispatch) -> dict[str, Any]:
-    """All that people see of one dispatch."""
+def listed_dispatch(document: bytes | str) -> dict[str, Any]:
+    """What people see of a dispatch that was kept, among others.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is not that.
+    """
+    return read_dispatch(document).to_json()
+
+
+def shown_dispatch(document: bytes | str) -> dict[str, Any]:
+    """All that people see of a dispatch that was kept.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is not that.
+    """
+    dispatch = read_dispatch(document)
     return {
         **dispatch.to_json(),
         "timeline": timeline(dispatch),
@@ -94,9 +126,13 @@ def event_documents(
     *,
     rules_hash: str,
     now: float,
+    instant: float,
     lives: int,
 ) -> list[Document]:
-    """An event, and what each rule said of it that it could concern."""
+    """An event, and what each rule said of it that it could concern.
+
+    It was decided at `now`; among others it has its place by `instant`, which no other has.
+    """
     sent: dict[str, list[str]] = {}
     for dispatch in dispatches:
         sent.setdefault(dispatch.rule, []).append(dispatch.id)
@@ -117,7 +153,7 @@ def event_documents(
         "body": event.to_json(),
     }
     key = f"{keys.EVENT}{server_id}:{event_id}"
-    return [Document(key=key, value=value, lives=lives, index=keys.EVENTS, at=now)]
+    return [Document(key=key, value=value, lives=lives, index=keys.EVENTS, at=instant)]
 
 
 def shown_event(document: bytes | str) -> dict[str, Any]:

@@ -94,6 +94,10 @@ class DueQueue:
         """Redis's clock, Unix seconds, as of the last claim; all hosts agree on it."""
         return self._clock.now()
 
+    def instant(self) -> float:
+        """The same clock, never the same time twice."""
+        return self._clock.instant()
+
     async def claim(self, *, most: int, suspects: int = 1, rules: str = "") -> Claimed:
         """Take up to `most` due rooms, of which at most `suspects` have failed twice.
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from workers.scripts import ScriptRunner
 
 Accepted = Literal["accepted", "duplicate"]
-_TO_WAKE: Final = (b"wake", b"woken")
 
 ANSWER_SECONDS: Final = 5.0
 """How long a webhook waits for Redis, those before it in the line counted."""
@@ -50,18 +49,21 @@ class Intake:
         Raises:
             RedisError: it may or may not have been stored.
         """
-        self._offer(look_offer(server_id, room))
+        self._offer(look_offer(server_id, room, wakes=True))
 
     def _offer(self, offer: Offer) -> Accepted:
         answer: bytes = scripts.call(self._redis, scripts.ACCEPT, offer.keys, offer.args)
         if answer == b"duplicate":
             return "duplicate"
-        if answer in _TO_WAKE:
-            self._wake(answer)
+        if answer == b"wake":
+            self._wake()
         return "accepted"
 
-    def _wake(self, answer: bytes) -> None:
-        _wake(self._redis, answer)
+    def _wake(self) -> None:
+        try:
+            wake(self._redis)
+        except RedisError as error:  # it is stored: the next look finds it
+            log.warning("wake_failed", error=str(error))
 
 
 class GatheringIntake:
@@ -95,15 +97,14 @@ class GatheringIntake:
             raise RedisTimeoutError(f"no answer within {ANSWER_SECONDS:.0f} seconds") from None
         if answer == b"duplicate":
             return "duplicate"
-        if answer in _TO_WAKE:
-            asyncio.get_running_loop().run_in_executor(self._waker, _wake, self._redis, answer)
+        if answer in (b"wake", b"woken"):
+            asyncio.get_running_loop().run_in_executor(self._waker, self._wake, answer)
         return "accepted"
 
-
-def _wake(redis: redis.Redis, answer: bytes) -> None:
-    try:
-        if answer == b"wake":
-            wake(redis)
-        make_ready(redis)
-    except RedisError as error:  # it is stored: the next look finds it
-        log.warning("wake_failed", error=str(error))
+    def _wake(self, answer: bytes) -> None:
+        try:
+            if answer == b"wake":
+                wake(self._redis)
+            make_ready(self._redis)
+        except RedisError as error:  # it is stored: the next look finds it
+            log.warning("wake_failed", error=str(error))

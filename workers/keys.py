@@ -5,7 +5,7 @@
 | lkd:due                 | zset   | accept, claim,   | claim         | a room's entry goes when  |
 |                         |        | commit, release  |               | nothing is due for it     |
 | lkd:wake                | string | accept, claim    | accept        | until nothing is due, 5 s |
-| lkd:wake:ready          | string | wake             | accept        | until it is used, 1 hour  |
+| lkd:wake:ready          | string | wake, accept     | accept        | until it is used, 1 hour  |
 | lkd:claim:<claimant>    | hash   | claim            | claim         | until its next claim, 60 s|
 | lkd:workers             | zset   | claim (trims)    | presence      | a minute after their last |
 | lkd:paused              | set    | pause, resume    | claim, health | until they are resumed    |
@@ -25,14 +25,14 @@
 | lkd:limit:<rule>:<per>  | zset   | commit           | commit        | as its members: each 7    |
 |                         |        |                  |               | days after its room's     |
 |                         |        |                  |               | last commit               |
-| lkd:dispatch:<id>       | string | commit           | ledger        | retention                 |
+| lkd:dispatch:<id>       | string | commit           | ledger, looks | retention                 |
 | lkd:dispatches          | zset   | commit (trims)   | ledger        | retention                 |
 | lkd:event:<server>:<id> | string | commit           | ledger        | retention                 |
 | lkd:events              | zset   | commit (trims)   | ledger        | retention                 |
 | lkd:dead:<server>:<id>  | string | commit           | dead letters  | retention                 |
 | lkd:dead-letters        | zset   | commit (trims),  | dead letters  | retention                 |
 |                         |        | dead letters     |               |                           |
-| rq:*                    |        | RQ               | RQ            | RQ's own                  |
+| rq:*                    |        | RQ, wake, accept | RQ            | RQ's own                  |
 
 `<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
 (grows by one with every lease), `holder` (the lease's token: fence and claimant), `until` (its
@@ -81,6 +81,7 @@ QUEUE: Final = "dispatcher"
 """Name of the RQ queue that carries wake-ups."""
 RQ_QUEUE: Final = f"rq:queue:{QUEUE}"
 """The list in which RQ has that queue's job ids."""
+RQ_JOB: Final = "rq:job:"
 
 SEEN_SECONDS: Final = 3600
 """Longer than LiveKit retries a webhook (26 s) and than its token is good for (5 minutes)."""

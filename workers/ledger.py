@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import structlog
-
 from workers import keys
-from workers.history import read_dispatch, shown_dispatch, shown_event
+from workers.history import listed_dispatch, readable, shown_dispatch, shown_event
 from workers.planned import follower_ids
 
 if TYPE_CHECKING:
@@ -20,8 +18,6 @@ T = TypeVar("T")
 _PAGE: Final = 200
 _LONGEST: Final = 100
 """Dispatches that are followed in one direction."""
-
-log = structlog.get_logger(__name__)
 
 
 class Ledger:
@@ -40,9 +36,9 @@ class Ledger:
         """
         wanted = {name: value for name, value in equal.items() if value is not None}
         found: list[dict[str, Any]] = []
-        for dispatch in self._newest(keys.DISPATCHES, keys.DISPATCH, read_dispatch):
-            if all(getattr(dispatch, name) == value for name, value in wanted.items()):
-                found.append(dispatch.to_json())
+        for dispatch in self._newest(keys.DISPATCHES, keys.DISPATCH, listed_dispatch):
+            if all(dispatch[name] == value for name, value in wanted.items()):
+                found.append(dispatch)
                 if len(found) == limit:
                     break
         return found
@@ -53,12 +49,10 @@ class Ledger:
         `timeline` and `latency`; `rung`, which agent of its ladder it asked for; `follows` and
         `followed_by`, the ids of those it took over from and that took over from it, or None.
         """
-        text = self._redis.get(keys.DISPATCH + dispatch_id)
-        if not text:
+        found = next(self._kept([keys.DISPATCH + dispatch_id], shown_dispatch), None)
+        if found is None:
             return None
-        dispatch = read_dispatch(text)
-        found = shown_dispatch(dispatch)
-        candidates = follower_ids(dispatch_id, dispatch.attempt, dispatch.rung)
+        candidates = follower_ids(dispatch_id, found["attempt"], found["rung"])
         kept = self._redis.mget([keys.DISPATCH + each for each in candidates])
         followers = [i for i, text in zip(candidates, kept, strict=True) if text is not None]
         found["followed_by"] = followers[0] if followers else None
@@ -117,11 +111,8 @@ class Ledger:
             start += _PAGE
 
     def _kept(self, names: Sequence[str], read: Callable[[bytes | str], T]) -> Iterator[T]:
-        """Those that are there still and can be read: another version may have written some."""
+        """Those that are there still and can be read."""
         for name, text in zip(names, self._redis.mget(names), strict=True):
-            if text is None:
-                continue
-            try:
-                yield read(text)
-            except (LookupError, TypeError, ValueError) as error:
-                log.warning("history_not_read", key=name, error=repr(error))
+            found = None if text is None else readable(name, text, read)
+            if found is not None:
+                yield found

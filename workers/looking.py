@@ -19,7 +19,7 @@ from workers import keys
 from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
 from workers.errors import ProviderError
-from workers.history import dispatch_document, read_dispatch
+from workers.history import dispatch_document, read_dispatch, readable
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, identities
 from workers.removal import COMING_SECONDS
 from workers.stragglers import awaited
@@ -181,11 +181,12 @@ async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mappi
     if not lost:
         return {}
     texts = await tools.queue.redis.mget([keys.DISPATCH + ids[i] for i in lost])
-    told = {i: read_dispatch(text) for i, text in zip(lost, texts, strict=True) if text is not None}
-    return {
-        i: each.state if each.dispatch_id in (i, None) else State.SUPERSEDED
-        for i, each in told.items()
-    }
+    told: dict[str, State] = {}
+    for i, text in zip(lost, texts, strict=True):
+        each = None if text is None else readable(keys.DISPATCH + ids[i], text, read_dispatch)
+        if each is not None:
+            told[i] = each.state if each.dispatch_id in (i, None) else State.SUPERSEDED
+    return told
 
 
 def _present(

@@ -196,6 +196,7 @@ async def _decided(
             wanted,
             rules_hash=ruleset.hash,
             now=now,
+            instant=tools.queue.instant(),
             lives=tools.retention,
         )
     changed: list[Dispatch] = [*seen.changed, *wanted]

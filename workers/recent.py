@@ -22,7 +22,8 @@ class RecentRecords:
     def __init__(self) -> None:
         self._records: dict[str, tuple[bytes, Record]] = {}
         """By room key, the longest unused first."""
-        self._bytes = 0
+        self.bytes = 0
+        """Of all that are remembered, as JSON."""
 
     def read(self, room_key: str, stored: bytes) -> Record:
         """The record of a room that Redis keeps as `stored`.
@@ -41,11 +42,11 @@ class RecentRecords:
     def wrote(self, room_key: str, stored: bytes, record: Record) -> None:
         """Remember a record that Redis keeps as `stored` from now on."""
         before, _ = self._records.pop(room_key, (b"", None))
-        self._bytes -= len(before)
+        self.bytes -= len(before)
         if not LARGE_BYTES <= len(stored) <= MOST_BYTES:
             return
         self._records[room_key] = (stored, record)
-        self._bytes += len(stored)
-        while self._bytes > MOST_BYTES:
+        self.bytes += len(stored)
+        while self.bytes > MOST_BYTES:
             longest_unused = next(iter(self._records))
-            self._bytes -= len(self._records.pop(longest_unused)[0])
+            self.bytes -= len(self._records.pop(longest_unused)[0])

@@ -3,8 +3,8 @@
 A wake-up is not an event. It carries nothing, may be lost (every loop looks every 250 ms anyway)
 and may come twice. One serves however many rooms are due.
 
-A caller does not wait for RQ to make a job: the next one lies ready, and the script that accepts an
-event puts its id into RQ's queue. Whoever is told that it did makes another ready, in its own time.
+A caller does not wait for RQ to make a job: one lies ready, and the script that accepts an event
+puts its id into RQ's queue. The web process makes the next one ready when it has answered.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
 from workers import keys
+from workers.entries import QUEUED_SECONDS
 
 if TYPE_CHECKING:
     import redis
     from rq.job import Job
 
 FAILURE_SECONDS: Final = 3600
-QUEUED_SECONDS: Final = 60
-"""How long a wake-up is worth anything while no worker runs."""
 READY_SECONDS: Final = 3600
 """How long one lies ready: not for ever, as nobody else would ever remove its job."""
 
@@ -63,6 +62,7 @@ def make_ready(redis: redis.Redis) -> None:
         job.set_status(JobStatus.QUEUED, pipeline=pipe)
         job.save(pipeline=pipe)
         job.cleanup(job.ttl, pipeline=pipe)  # RQ's word for having it expire
+        pipe.sadd(queue.redis_queues_keys, queue.key)
         pipe.set(keys.READY, job.id, nx=True, ex=READY_SECONDS)
         *_, taken = pipe.execute()
     if not taken:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from service.cli.commands import Failure
+from service.logs import configure_logs
 from workers.connection import connect, unreachable
 from workers.settings import Settings, SettingsError, load_settings
 
@@ -35,6 +36,7 @@ def settings_with_livekit() -> Settings:
 @contextlib.contextmanager
 def reached_redis(settings: Settings) -> Iterator[redis.Redis]:
     """A client for one command; where Redis fails, the command ends with one line."""
+    configure_logs("command", settings.secrets)  # to stderr: stdout is for the answer
     client = None
     try:
         client = connect(settings)

@@ -51,6 +51,21 @@ class TestKept:
     def test_newest_first_with_or_without_list(self, ids):
         assert ids() == ids("list") == ["D2", "D1", "D0"]
 
+    @pytest.mark.parametrize("how", ["empty", "as people see it", "in another state"])
+    def test_one_that_cannot_be_read_is_told_of_beside_the_answer(self, environ, redis, how):
+        strange = {
+            "empty": {},
+            "as people see it": DISPATCH.to_json(),
+            "in another state": dispatch_document(DISPATCH, 60).value | {"state": "lost"},
+        }[how]
+        redis.set("lkd:dispatch:D1", json.dumps(strange))
+        done = dispatcher("dispatches", "--json", environ=environ)
+        assert [d["id"] for d in json.loads(done.stdout)["dispatches"]] == ["D2", "D0"]
+        assert "history_not_read" in done.stderr
+        assert "lkd:dispatch:D1" in done.stderr
+        shown = dispatcher("dispatches", "show", "D1", environ=environ)
+        assert (shown.returncode, shown.stdout) == (1, "")
+
     def test_fewer(self, ids):
         assert ids("--limit", "2") == ["D2", "D1"]
         assert ids("--room", "support-1") == ["D0"]

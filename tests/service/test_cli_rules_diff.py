@@ -145,7 +145,7 @@ class TestSince:
             }
             event = read_event(body, project=project)
             [document] = event_documents(
-                "devkey", event.id, event, [], [], rules_hash="h", now=at, lives=60
+                "devkey", event.id, event, [], [], rules_hash="h", now=at, instant=at, lives=60
             )
             redis.set(document.key, json.dumps(document.value))
             redis.zadd(document.index, {f"devkey:{event.id}": at * 1000})

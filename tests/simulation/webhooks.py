@@ -106,6 +106,6 @@ class _Intake(Intake):
 
     world: World
 
-    def _wake(self, answer: bytes) -> None:  # noqa: ARG002 - as that class
+    def _wake(self) -> None:
         if self.world.odds(0.5):
             self.world.ring()

@@ -14,7 +14,9 @@ from tests.waiting import eventually
 from tests.workers.conftest import GREET
 from tests.workers.desk import coming, dispatch
 from workers import keys
+from workers.intake import Intake
 from workers.kept import from_record, to_record
+from workers.ledger import Ledger
 from workers.record import Record
 from workers.states import State
 
@@ -67,7 +69,8 @@ def test_a_document_that_cannot_be_read_hides_no_other(house: House, sandbox: Sa
     house.stop()
     [_, second, _], [_, other, *_] = house.dispatches(), house.events()
     newer = keys.DISPATCH + second["id"]
-    house.redis.set(newer, json.dumps({"id": second["id"], "state": "one of another version"}))
+    value = {**second, "claim": "c", "state": "one of another version"}
+    house.redis.set(newer, json.dumps(value))
     strange = f"{keys.EVENT}{house.settings.servers[0].id}:{other['id']}"
     assert house.redis.set(strange, b'{"id": "EV_1"}', xx=True)
 
@@ -76,3 +79,17 @@ def test_a_document_that_cannot_be_read_hides_no_other(house: House, sandbox: Sa
         assert other["id"] not in {e["id"] for e in house.events()}
         assert len(house.dispatches()) == 2
     assert {line["key"] for line in logs if line["event"] == "history_not_read"} == {newer, strange}
+
+
+def test_events_of_one_moment_are_listed_in_the_order_in_which_they_were_decided(
+    house: House,
+) -> None:
+    house.rules.write_text(GREET)
+    people = [f"caller-{number}" for number in range(20, 0, -1)]
+    for who in people:  # whose ids sort the other way round
+        Intake(house.redis).accept(house.settings.servers[0].id, coming("support-1", who))
+    house.start_worker()
+    eventually(lambda: len(house.events()) == len(people))
+    assert [event["body"]["participant"]["identity"] for event in house.events()] == people
+    told = Ledger(house.redis).events_since(0.0)
+    assert [event["body"]["participant"]["identity"] for event in told] == people

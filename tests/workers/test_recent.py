@@ -54,6 +54,7 @@ def test_small_ones_are_not_remembered() -> None:
     recent, record = RecentRecords(), crowded("hall", people=3)
     recent.wrote("s:hall", kept(record), record)
     assert recent.read("s:hall", kept(record)) is not record
+    assert recent.bytes == 0
 
 
 def test_the_longest_unused_make_room_for_others() -> None:
@@ -68,10 +69,13 @@ def test_the_longest_unused_make_room_for_others() -> None:
     assert recent.read("s:1", text) is not record
 
 
-def test_one_too_large_is_not_remembered_nor_what_it_was_before() -> None:
+def test_one_too_large_is_not_remembered_and_drives_no_other_out() -> None:
     recent, record = RecentRecords(), crowded("hall")
-    recent.wrote("s:hall", kept(record), record)
+    for room in ("s:hall", "s:lobby"):
+        recent.wrote(room, kept(record), record)
     recent.wrote("s:hall", b"x" * (MOST_BYTES + 1), record)
+    assert recent.bytes == len(kept(record))
+    assert recent.read("s:lobby", kept(record)) is record
     assert recent.read("s:hall", kept(record)) is not record
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,11 @@ from tests.waiting import eventually
 from tests.workers.conftest import GREET
 from tests.workers.desk import coming
 from workers import keys, wake
-from workers.intake import Intake
+from workers.connection import connect_async
+from workers.entries import QUEUED_SECONDS, look_offer
+from workers.inbox import DueQueue
+from workers.intake import GatheringIntake, Intake
+from workers.scripts import ScriptRunner
 
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
@@ -48,17 +53,38 @@ def test_a_plain_rq_worker_is_told_what_it_lacks() -> None:
 
 
 def test_the_next_wake_up_lies_ready_and_goes_into_rqs_queue_with_the_event(house: House) -> None:
-    intake, queue = Intake(house.redis), Queue(keys.QUEUE, connection=house.redis)
-    intake.accept("devkey", coming("support-1"))
-    [first] = queue.job_ids
-    ready = house.redis.get(keys.READY)
-    assert isinstance(ready, bytes)
-    assert ready.decode() != first
+    def made_ready() -> str:
+        return eventually(lambda: bytes(house.redis.get(keys.READY) or b"").decode())
 
-    house.redis.delete(keys.WAKE)  # as a claim does that finds nothing more due
-    intake.accept("devkey", coming("support-2"))
-    assert queue.job_ids == [first, ready.decode()]
-    assert house.redis.get(keys.READY) not in {None, ready}
+    async def accepted() -> None:
+        intake = GatheringIntake(ScriptRunner(connect_async(house.settings)), house.redis)
+        await intake.accept("devkey", coming("support-1"))
+        ready = await asyncio.to_thread(made_ready)
+        [first] = queue.job_ids
+        assert first != ready
+
+        house.redis.delete(keys.WAKE)  # as a claim does that finds nothing more due
+        await intake.accept("devkey", coming("support-2"))
+        assert queue.job_ids == [first, ready]
+        assert 0 < house.redis.ttl(keys.RQ_JOB + ready) <= QUEUED_SECONDS
+        assert await asyncio.to_thread(made_ready) != ready
+
+    queue = Queue(keys.QUEUE, connection=house.redis)
+    asyncio.run(accepted())
+    assert Queue.all(connection=house.redis) == [queue]
+
+
+def test_what_a_worker_asks_of_itself_uses_no_wake_up(house: House) -> None:
+    async def asked() -> None:
+        queue = DueQueue(ScriptRunner(connect_async(house.settings)), claimant="one")
+        await queue.offer(look_offer("devkey", "support-1"))
+        await queue.redis.aclose()
+
+    wake.make_ready(house.redis)
+    asyncio.run(asked())
+    assert house.redis.exists(keys.READY)
+    assert not house.redis.exists(keys.WAKE, keys.RQ_QUEUE)
+    assert house.redis.zcard(keys.DUE) == 1
 
 
 def test_a_wake_up_that_lay_ready_is_a_job_that_rq_carries_out_and_forgets(house: House) -> None:
