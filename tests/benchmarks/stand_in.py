@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from livekit.protocol.agent import JobStatus
 from livekit.protocol.agent_dispatch import (
     AgentDispatch,
     CreateAgentDispatchRequest,
@@ -111,7 +112,12 @@ class StandIn:
 
     def _list(self, raw: bytes) -> Message:
         room = ListAgentDispatchRequest.FromString(raw).room
-        return ListAgentDispatchResponse(agent_dispatches=self.dispatches.get(room, {}).values())
+        found = ListAgentDispatchResponse(agent_dispatches=self.dispatches.get(room, {}).values())
+        for dispatch in found.agent_dispatches:  # whose agents have joined, as `agent` says
+            job = dispatch.state.jobs.add()
+            job.state.status = JobStatus.JS_RUNNING
+            job.state.participant_identity = agent(dispatch.id, room).identity
+        return found
 
     def _rooms(self, raw: bytes) -> Message:
         names: Sequence[str] = ListRoomsRequest.FromString(raw).names
