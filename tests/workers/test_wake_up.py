@@ -53,23 +53,27 @@ def test_a_plain_rq_worker_is_told_what_it_lacks() -> None:
 
 
 def test_the_next_wake_up_lies_ready_and_goes_into_rqs_queue_with_the_event(house: House) -> None:
-    def made_ready() -> str:
-        return eventually(lambda: bytes(house.redis.get(keys.READY) or b"").decode())
+    queue = Queue(keys.QUEUE, connection=house.redis)
+
+    def ready() -> str:
+        found = house.redis.get(keys.READY)
+        return found.decode() if isinstance(found, bytes) else ""
 
     async def accepted() -> None:
-        intake = GatheringIntake(ScriptRunner(connect_async(house.settings)), house.redis)
+        client = connect_async(house.settings)
+        intake = GatheringIntake(ScriptRunner(client), house.redis)
         await intake.accept("devkey", coming("support-1"))
-        ready = await asyncio.to_thread(made_ready)
+        second = await asyncio.to_thread(eventually, ready)
         [first] = queue.job_ids
-        assert first != ready
+        assert first != second
 
         house.redis.delete(keys.WAKE)  # as a claim does that finds nothing more due
         await intake.accept("devkey", coming("support-2"))
-        assert queue.job_ids == [first, ready]
-        assert 0 < house.redis.ttl(keys.RQ_JOB + ready) <= QUEUED_SECONDS
-        assert await asyncio.to_thread(made_ready) != ready
+        assert queue.job_ids == [first, second]
+        assert 0 < house.redis.ttl(keys.RQ_JOB + second) <= QUEUED_SECONDS
+        assert await asyncio.to_thread(eventually, ready) != second
+        await client.aclose()
 
-    queue = Queue(keys.QUEUE, connection=house.redis)
     asyncio.run(accepted())
     assert Queue.all(connection=house.redis) == [queue]
 
