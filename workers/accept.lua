@@ -20,11 +20,10 @@ if left > 0 and left <= 60000 then -- more than any lease: the clock was set bac
 end
 redis.call('ZADD', KEYS[4], 'LT', now, ARGV[1])
 if ARGV[4] ~= '0' and redis.call('SET', KEYS[5], '1', 'NX', 'PX', ARGV[4]) then
-  local job = redis.call('GET', KEYS[6])
+  local job = redis.call('GETDEL', KEYS[6])
   if not job then
     return 'wake'
   end
-  redis.call('DEL', KEYS[6])
   redis.call('RPUSH', KEYS[7], job)
   redis.call('EXPIRE', ARGV[5] .. job, ARGV[6])
   return 'woken'

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from tests.benchmarks.grounds import Host
+    from tests.benchmarks.grounds import Ground, Host
     from tests.benchmarks.load import Address
     from tests.benchmarks.stand_in import StandInClient
 
@@ -115,18 +115,7 @@ def ours(
         ready_seconds = time.monotonic() - began
         count = workers * len(hosts)
         eventually(lambda: len(workers_at_work(under.redis)) == count, timeout=30)
-        yield House(
-            addresses,
-            under.livekit,
-            under.redis,
-            {
-                **{part: [web.pid, *_children(web.pid)] for part, web in webs.items()},
-                **{part: [worker.pid for worker in those] for part, those in each.items()},
-                **{part: [pid] for part, pid in under.pids.items()},
-            },
-            ready_seconds,
-            [worker for those in each.values() for worker in those],
-        )
+        yield _house(under, addresses, webs, each, ready_seconds)
 
 
 @contextmanager
@@ -160,12 +149,23 @@ def baseline(
         eventually(lambda: status(at, "POST", "/webhooks/livekit") == 401, timeout=30)
         eventually(lambda: under.redis.scard("rq:workers") == 1, timeout=30)
         ready_seconds = time.monotonic() - began
-        processes = {
-            "web": [web.pid, *_children(web.pid)],
-            "worker": [worker.pid],
-            **{part: [pid] for part, pid in under.pids.items()},
-        }
-        yield House([at], under.livekit, under.redis, processes, ready_seconds, [worker])
+        yield _house(under, [at], {"web": web}, {"worker": [worker]}, ready_seconds)
+
+
+def _house(
+    under: Ground,
+    addresses: Sequence[Address],
+    webs: Mapping[str, subprocess.Popen[bytes]],
+    workers: Mapping[str, Sequence[subprocess.Popen[bytes]]],
+    ready_seconds: float,
+) -> House:
+    processes = {
+        **{part: [web.pid, *_children(web.pid)] for part, web in webs.items()},
+        **{part: [worker.pid for worker in those] for part, those in workers.items()},
+        **{part: [pid] for part, pid in under.pids.items()},
+    }
+    every_worker = [worker for those in workers.values() for worker in those]
+    return House(addresses, under.livekit, under.redis, processes, ready_seconds, every_worker)
 
 
 def _children(pid: int) -> list[int]:

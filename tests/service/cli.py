@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from redis import Redis
+
+    from workers.hold import Document
 
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
@@ -27,3 +32,9 @@ def dispatcher(
         timeout=60,
         check=False,
     )
+
+
+def keep(redis: Redis, document: Document) -> None:
+    """Put a document into history, as a worker's commit does."""
+    redis.set(document.key, json.dumps(document.value))
+    redis.zadd(document.index, {document.key.split(":", 2)[2]: document.at * 1000})

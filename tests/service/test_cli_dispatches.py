@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.service.cli import dispatcher
+from tests.service.cli import dispatcher, keep
 from workers.dispatch import Dispatch, Move, State
 from workers.history import dispatch_document
 from workers.planned import follower_ids, next_rung
@@ -19,17 +19,15 @@ def kept(redis):
     for number, (room, state) in enumerate(
         [("support-1", "ended"), ("support-2", "active"), ("a room\n", "failed")]
     ):
-        keep(
-            redis,
-            replace(
-                DISPATCH,
-                id=f"D{number}",
-                room=room,
-                deployment="",
-                state=State(state),
-                created_at=(now - timedelta(hours=2 - number)).timestamp(),
-            ),
+        dispatch = replace(
+            DISPATCH,
+            id=f"D{number}",
+            room=room,
+            deployment="",
+            state=State(state),
+            created_at=(now - timedelta(hours=2 - number)).timestamp(),
         )
+        keep(redis, dispatch_document(dispatch, 60))
 
 
 @pytest.fixture
@@ -111,14 +109,7 @@ def ladder(redis):
     first = first.ended(State.SUPERSEDED, "no_worker: nobody", 1_770_000_002.3)
     last = last.accepted("AD_2", 1_770_000_002.31).joined("agent-1", "PA_1", 1_770_000_002.45)
     for dispatch in (first, last):
-        keep(redis, dispatch)
-
-
-def keep(redis, dispatch):
-    """Put it into history."""
-    document = dispatch_document(dispatch, 60)
-    redis.set(document.key, json.dumps(document.value))
-    redis.zadd(document.index, {dispatch.id: dispatch.created_at * 1000})
+        keep(redis, dispatch_document(dispatch, 60))
 
 
 @pytest.mark.usefixtures("ladder")

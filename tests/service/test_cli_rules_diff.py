@@ -11,7 +11,7 @@ import pytest
 
 from rules.event import read_event
 from tests.recorded import PATH
-from tests.service.cli import dispatcher
+from tests.service.cli import dispatcher, keep
 from workers.history import event_documents
 
 OLD = """version: 1
@@ -147,8 +147,7 @@ class TestSince:
             [document] = event_documents(
                 "devkey", event.id, event, [], [], rules_hash="h", now=at, instant=at, lives=60
             )
-            redis.set(document.key, json.dumps(document.value))
-            redis.zadd(document.index, {f"devkey:{event.id}": at * 1000})
+            keep(redis, document)
 
     @pytest.mark.usefixtures("kept")
     def test_events_since_then_and_none_before(self, environ, old, new):
