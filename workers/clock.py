@@ -21,7 +21,8 @@ CLOCK_STEP_SECONDS: Final = 1.0
 MOST_AHEAD_SECONDS: Final = 300.0
 """An event of the far future is somebody's mistake."""
 _FORGETTING: Final = 0.01
-_INSTANT: Final = 0.000_001
+_INSTANT: Final = 0.000_002
+"""Scores in Redis are written to the microsecond: two of these apart are never rounded to one."""
 
 
 class RedisClock:

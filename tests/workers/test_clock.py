@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 
 from workers.clock import CLOCK_STEP_SECONDS, Ahead, RedisClock
+from workers.hold import Document
 
 
 def test_readings_that_took_different_times_never_set_it_back() -> None:
@@ -23,6 +25,14 @@ def test_it_follows_a_clock_that_was_set_back() -> None:
     clock.now()
     clock.set(1000.0 - 10 * CLOCK_STEP_SECONDS, time.monotonic())
     assert clock.now() < 1000.0 - 5 * CLOCK_STEP_SECONDS
+
+
+def test_instants_are_in_order_as_redis_has_them_though_no_time_passes() -> None:
+    clock = RedisClock(lambda: 50.0)
+    clock.set(1_795_716_004.123_457, 50.0)
+    documents = [Document("k", {}, 60, "i", clock.instant()) for _ in range(20_000)]
+    scores = [float(document.args()[-1]) for document in documents]
+    assert all(first < second for first, second in pairwise(scores))
 
 
 def test_a_server_whose_clock_is_ahead_is_found_out_by_its_events() -> None:
