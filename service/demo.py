@@ -115,11 +115,11 @@ class Demo:
 
     def dispatches(self) -> list[dict[str, Any]]:
         """What was dispatched, oldest first."""
-        return Ledger(self._redis).dispatches(limit=1000)[::-1]
+        return Ledger(self._redis).dispatches(limit=1000).items[::-1]
 
     def events(self) -> list[dict[str, Any]]:
         """The events some rule was about, with their decisions, oldest first."""
-        return Ledger(self._redis).events(limit=1000)[::-1]
+        return Ledger(self._redis).events(limit=1000).items[::-1]
 
     def delivered(self) -> bool:
         """Whether the service has taken every webhook."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from rules.event import read_event
-from workers import keys
+from workers import keys, scripts
 from workers.intake import Intake
+from workers.places import document_id, place
 
 if TYPE_CHECKING:
     import redis
@@ -38,7 +39,7 @@ class DeadLetters:
         members = cast("list[bytes]", found)
         if not members:
             return []
-        texts = self._redis.mget([keys.DEAD + m.decode() for m in members])
+        texts = self._redis.mget([keys.DEAD + document_id(m.decode()) for m in members])
         return [DeadLetter(**json.loads(t)) for t in texts if t is not None]
 
     def replay(self, event_id: str) -> bool:
@@ -62,5 +63,6 @@ class DeadLetters:
             raise ValueError(msg)  # noqa: TRY004 - bad input, not a programming error
         self._redis.delete(f"{keys.SEEN}{letter.server}:{letter.id}")
         Intake(self._redis).accept(letter.server, read_event(letter.body))
-        self._redis.zrem(keys.DEAD_LETTERS, f"{letter.server}:{letter.id}")
-        self._redis.delete(f"{keys.DEAD}{letter.server}:{letter.id}")
+        document = f"{letter.server}:{letter.id}"
+        args = [keys.DEAD + document, place(letter.room, document), keys.DEAD_LETTERS, ""]
+        scripts.call(self._redis, scripts.FORGET, [keys.HISTORY], args)

@@ -17,6 +17,7 @@ from workers import keys
 from workers.clock import rfc3339
 from workers.hold import Document
 from workers.kept import from_record, to_record
+from workers.places import Route, place, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,14 +32,19 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-def dispatch_document(dispatch: Dispatch, lives: int) -> Document:
-    """A dispatch as it stands now; it replaces the one kept before."""
+def dispatch_document(before: Dispatch | None, dispatch: Dispatch) -> Document:
+    """A dispatch as it stands now; it replaces the one kept `before`, if there was one."""
+    where = place(dispatch.room, dispatch.id)
     return Document(
         key=keys.DISPATCH + dispatch.id,
         value=to_record(dispatch),
-        lives=lives,
-        index=keys.DISPATCHES,
         at=dispatch.created_at,
+        place=where,
+        index=keys.DISPATCHES,
+        by_room=keys.DISPATCHES_OF + shared(where),
+        state=dispatch.state.value,
+        before=before.state.value if before is not None else "",
+        route=Route(dispatch.rule, dispatch.agent, dispatch.deployment).key,
     )
 
 
@@ -117,7 +123,7 @@ def _ms(since: float | None, until: float | None) -> int | None:
     return max(0, round((until - since) * 1000))
 
 
-def event_documents(
+def event_document(
     server_id: str,
     event_id: str,
     event: Event,
@@ -127,8 +133,7 @@ def event_documents(
     rules_hash: str,
     now: float,
     instant: float,
-    lives: int,
-) -> list[Document]:
+) -> Document:
     """An event, and what each rule said of it that it could concern.
 
     It was decided at `now`; among others it has its place by `instant`, which no other has.
@@ -152,8 +157,15 @@ def event_documents(
         ],
         "body": event.to_json(),
     }
-    key = f"{keys.EVENT}{server_id}:{event_id}"
-    return [Document(key=key, value=value, lives=lives, index=keys.EVENTS, at=instant)]
+    where = place(event.room_name, f"{server_id}:{event_id}")
+    return Document(
+        key=f"{keys.EVENT}{server_id}:{event_id}",
+        value=value,
+        at=instant,
+        place=where,
+        index=keys.EVENTS,
+        by_room=keys.EVENTS_OF + shared(where),
+    )
 
 
 def shown_event(document: bytes | str) -> dict[str, Any]:
@@ -188,7 +200,6 @@ def dead_letter(
     error: str,
     *,
     now: float,
-    lives: int,
 ) -> Document:
     """An event that could not be decided, with what it raised, to be looked at and replayed."""
     value = {
@@ -199,5 +210,11 @@ def dead_letter(
         "error": error,
         "body": body,
     }
-    key = f"{keys.DEAD}{hold.server_id}:{event_id}"
-    return Document(key=key, value=value, lives=lives, index=keys.DEAD_LETTERS, at=now)
+    document_id = f"{hold.server_id}:{event_id}"
+    return Document(
+        key=keys.DEAD + document_id,
+        value=value,
+        at=now,
+        place=place(hold.room, document_id),
+        index=keys.DEAD_LETTERS,
+    )

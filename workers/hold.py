@@ -20,16 +20,29 @@ class Document:
 
     key: str
     value: dict[str, Any]
-    lives: int
-    """Seconds."""
-    index: str
-    """Key of the sorted set that lists documents of its kind by time."""
     at: float
-    """Its time there, Unix seconds."""
+    """Its time among others, Unix seconds."""
+    place: str
+    """Of it in the index; see workers/places.py."""
+    index: str
+    """Key of the sorted set that lists documents of its kind, or the beginning of those that list
+    them by state and route."""
+    by_room: str = ""
+    """Key of the list that has it with the others of its room; `""` if none does."""
+    state: str = ""
+    before: str = ""
+    """The state it is listed under so far; `""` if it is new, or has none."""
+    route: str = ""
 
     def args(self) -> list[str | int]:
         """As `commit.lua` takes it."""
-        return [self.key, compact(self.value), self.lives, self.index, f"{self.at * 1000:.3f}"]
+        at = f"{self.at * 1000:.3f}"
+        where = (self.place, self.by_room, self.index)
+        return [self.key, compact(self.value), at, *where, self.state, self.before, self.route]
+
+
+Note = tuple[str, ...]
+"""A Redis command that counts something, and its arguments: carried out with a commit, or never."""
 
 
 @dataclass(slots=True)
@@ -42,6 +55,7 @@ class Gathered:
     taken: list[str] = field(default_factory=list)
     """Their ids, in order."""
     documents: list[Document] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     is_other: bool = False
     """Whether the record is not as it is stored."""
 
@@ -87,10 +101,18 @@ class Hold:
         """The room's name."""
         return keys.split_room_key(self.room_key)[1]
 
-    def gather(self, record: Record, documents: Sequence[Document], *, taken: str) -> None:
+    def gather(
+        self,
+        record: Record,
+        documents: Sequence[Document],
+        *,
+        taken: str,
+        notes: Sequence[Note] = (),
+    ) -> None:
         """Put off the commit of the event at the inbox's head: the next commit carries it."""
         self.gathered.taken.append(taken)
         self.gathered.documents += documents
+        self.gathered.notes += notes
         self.gathered.is_other = self.gathered.is_other or record is not self.record
         self.record, self.entries = record, self.entries[1:]
 

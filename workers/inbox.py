@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from workers.entries import Offer
-    from workers.hold import Document
+    from workers.hold import Document, Note
     from workers.record import Record
     from workers.scripts import ScriptRunner
 
@@ -157,6 +157,7 @@ class DueQueue:
         *,
         taken: str = "",
         put: Sequence[bytes] = (),
+        notes: Sequence[Note] = (),
     ) -> None:
         """Write a record and what goes with it, taking the event `taken` off the inbox and putting
         entries in front of it. What was gathered before is written in the same moment.
@@ -184,13 +185,17 @@ class DueQueue:
             keys.ROOM_SECONDS,
             "1" if record is not None and record.in_session else "0",
             len(put),
+            len(gathered.documents) + len(documents),
+            keys.MINUTE,
         ]
         for share, dispatch_id, most in counted:
             args += [keys.LIMIT + share, dispatch_id, most]
         args += put
         for document in (*gathered.documents, *documents):
             args += document.args()
-        script_keys = [*self._keys(hold), keys.ROOMS]
+        for note in (*gathered.notes, *notes):
+            args += [len(note), *note]
+        script_keys = [*self._keys(hold), keys.ROOMS, keys.HISTORY, keys.ROUTES]
         answer = await self._runner.call(scripts.COMMIT, script_keys, args)
         if answer == b"fenced":
             raise Fenced(hold.room_key)

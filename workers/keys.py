@@ -25,13 +25,23 @@
 | lkd:limit:<rule>:<per>  | zset   | commit           | commit        | as its members: each 7    |
 |                         |        |                  |               | days after its room's     |
 |                         |        |                  |               | last commit               |
-| lkd:dispatch:<id>       | string | commit           | ledger, looks | retention                 |
-| lkd:dispatches          | zset   | commit (trims)   | ledger        | retention                 |
-| lkd:event:<server>:<id> | string | commit           | ledger        | retention                 |
-| lkd:events              | zset   | commit (trims)   | ledger        | retention                 |
-| lkd:dead:<server>:<id>  | string | commit           | dead letters  | retention                 |
-| lkd:dead-letters        | zset   | commit (trims),  | dead letters  | retention                 |
+| lkd:dispatch:<id>       | string | commit           | ledger, looks | while history keeps it    |
+| lkd:dispatches:<state>: | zset   | commit, forget   | ledger        | entries as their dispatch |
+|   <route>               |        |                  |               |                           |
+| lkd:dispatches-of:<d>   | list   | commit, forget   | ledger        | entries as their dispatch |
+| lkd:routes              | zset   | commit,          | ledger,       | while history keeps a     |
+|                         |        | retention        | retention     | dispatch of theirs        |
+| lkd:event:<server>:<id> | string | commit           | ledger        | while history keeps it    |
+| lkd:events              | zset   | commit, forget   | ledger        | entries as their event    |
+| lkd:events-of:<d>       | list   | commit, forget   | ledger        | entries as their event    |
+| lkd:dead:<server>:<id>  | string | commit           | dead letters  | while history keeps it    |
+| lkd:dead-letters        | zset   | commit, forget,  | dead letters  | entries as their letter   |
 |                         |        | dead letters     |               |                           |
+| lkd:history             | hash   | commit, forget   | retention     | always, one counter       |
+| lkd:retention           | string | retention        | retention     | 15 s, a lease             |
+| lkd:minute:<n>          | hash   | commit           | ledger        | 2 hours                   |
+| lkd:hits, lkd:hits:last | hash   | commit           | ledger        | a field for each rule     |
+| lkd:day:<date>          | hash   | commit           | registry      | 8 days                    |
 | rq:*                    |        | RQ, wake, accept | RQ            | RQ's own                  |
 
 `<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
@@ -39,6 +49,10 @@
 end, Unix ms; absent when nobody holds the room),
 `trying` and `tries` (the event at the inbox's head and how often a lease has begun on it) and
 `record` (workers/record.py, as JSON). Scores are Unix milliseconds.
+
+What history keeps it keeps for `DISPATCHER_RETENTION`, or less where there is more of it than
+`DISPATCHER_HISTORY_BYTES`: workers/retention.py takes away the oldest. `<route>` is a rule, an
+agent and a deployment, `<d>` three digits of a room's name's digest: see workers/places.py.
 
 Scripts build the keys of a claimed room from the prefixes here, so all of it must live on one
 Redis; Redis Cluster is not supported (nor by RQ).
@@ -69,12 +83,30 @@ ROOMS: Final = "lkd:rooms"
 """Members are the keys of rooms whose session is live, scores when a record was last written."""
 RECONCILE: Final = "lkd:reconcile"
 RECONCILED: Final = "lkd:reconciled:"
-DISPATCHES: Final = "lkd:dispatches"
+DISPATCHES: Final = "lkd:dispatches:"
+"""Prefix of the sorted sets that list dispatches, by when they were created: one for each state and
+route. Members are places."""
+DISPATCHES_OF: Final = "lkd:dispatches-of:"
+"""Prefix of the lists of the places of dispatches in rooms whose digest begins so, oldest first."""
+ROUTES: Final = "lkd:routes"
+"""Members are the routes that history holds dispatches of, scores when one was last written."""
 DISPATCH: Final = "lkd:dispatch:"
 EVENTS: Final = "lkd:events"
+EVENTS_OF: Final = "lkd:events-of:"
 EVENT: Final = "lkd:event:"
 DEAD_LETTERS: Final = "lkd:dead-letters"
 DEAD: Final = "lkd:dead:"
+HISTORY: Final = "lkd:history"
+"""Field `bytes`: about how much of Redis's memory history takes."""
+RETENTION: Final = "lkd:retention"
+MINUTE: Final = "lkd:minute:"
+"""Fields are what came in that minute: `events` decided, `dispatches` begun, `failed`."""
+HITS: Final = "lkd:hits"
+"""Fields are ids of rules, values how often each has matched."""
+LAST_HITS: Final = "lkd:hits:last"
+"""The same, and when each last did, Unix ms."""
+DAY: Final = "lkd:day:"
+"""Fields are an agent, `\x1f`, a deployment; values how many sessions began on that day, UTC."""
 SEEN: Final = "lkd:seen:"
 
 QUEUE: Final = "dispatcher"

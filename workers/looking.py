@@ -23,6 +23,7 @@ from workers.history import dispatch_document, read_dispatch, readable
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, identities
 from workers.removal import COMING_SECONDS
 from workers.stragglers import awaited
+from workers.tallies import of_dispatches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +81,8 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
     now, watching = tools.queue.now(), watched(tools.ruleset, hold.room)
     found = drift(hold.record, hold.room, listing, now, watching, provider.project)
     changed = [_hurried(d, listing, listed, now) for d in hold.record.dispatches.values()]
-    changed = [d for d in changed if d != hold.record.dispatches[d.id]]
+    before = hold.record.dispatches
+    changed = [d for d in changed if d != before[d.id]]
     record = _after(hold.record, found, listing, now).with_dispatches(changed)
     past = await _past(record, listed, tools)
     unwanted = {d.id: d.agent for d in listed if past.get(d.id) in _UNWANTED}
@@ -95,8 +97,9 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
     await tools.queue.commit(
         hold,
         record,
-        [dispatch_document(d, tools.retention) for d in changed],
+        [dispatch_document(before[d.id], d) for d in changed],
         taken=taken,
+        notes=of_dispatches(before, changed),
         put=[_entry({**event, "listed": present}, now) for event in found.events],
     )
 

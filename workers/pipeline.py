@@ -22,7 +22,7 @@ from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import PARTIAL, read_event
 from rules.known import Known
-from workers import history, lifecycle, releases, telling
+from workers import history, lifecycle, releases, tallies, telling
 from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
@@ -95,9 +95,7 @@ async def put_aside(hold: Hold, tools: Tools, error: str) -> None:
         value = json.loads(body)
     except ValueError:
         value = body.decode("utf-8", "replace")
-    letter = history.dead_letter(
-        hold, event_id, value, error, now=tools.queue.now(), lives=tools.retention
-    )
+    letter = history.dead_letter(hold, event_id, value, error, now=tools.queue.now())
     await tools.queue.commit(hold, None, [letter], taken=event_id)
     log.error("event_put_aside", room=hold.room, event_id=event_id, error=error)
 
@@ -188,27 +186,28 @@ async def _decided(
     ]
     documents: list[Document] = []
     if ruleset.index.names(seen.event.name):  # else no rule is about such events
-        documents = history.event_documents(
-            hold.server_id,
-            event_id,
-            seen.event,
-            decisions,
-            wanted,
-            rules_hash=ruleset.hash,
-            now=now,
-            instant=tools.queue.instant(),
-            lives=tools.retention,
+        documents.append(
+            history.event_document(
+                hold.server_id,
+                event_id,
+                seen.event,
+                decisions,
+                wanted,
+                rules_hash=ruleset.hash,
+                now=now,
+                instant=tools.queue.instant(),
+            )
         )
     changed: list[Dispatch] = [*seen.changed, *wanted]
-    documents += [history.dispatch_document(d, tools.retention) for d in changed]
-    record = seen.record.with_dispatches(wanted)
-    before = hold.record.dispatches
+    record, before = seen.record.with_dispatches(wanted), hold.record.dispatches
+    documents += [history.dispatch_document(before.get(d.id), d) for d in changed]
+    notes = [*tallies.of_decisions(decisions, now), *tallies.of_dispatches(before, changed)]
     if hold.gathers and not changed and hold.left > GATHERING_SECONDS:
-        hold.gather(record, documents, taken=event_id)
+        hold.gather(record, documents, taken=event_id, notes=notes)
     else:
         # Most events of a large room change nothing of it: its record is not written for them.
         kept = None if record is hold.record else record
-        await tools.queue.commit(hold, kept, documents, taken=event_id)
+        await tools.queue.commit(hold, kept, documents, taken=event_id, notes=notes)
     telling.tell_errors(seen.event, decisions)
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):

@@ -46,6 +46,8 @@ CLAIM: Final = _read("claim")
 COMMIT: Final = _read("commit")
 RELEASE: Final = _read("release")
 LEASE: Final = _read("lease")
+PAGE: Final = _read("page")
+FORGET: Final = _read("forget")
 
 
 def call(redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers

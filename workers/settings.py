@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from rules.durations import parse_duration
 from workers.connection import check_redis_url, passwords_in, without_password
 from workers.servers import Server, ServerError, find_servers, normal_url, parse_pairs
+from workers.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,9 @@ class Settings:
     host: str
     port: int
     retention: timedelta
+    """How long history is kept."""
+    history_bytes: int
+    """How much of Redis's memory it may take, about."""
     reconcile_interval: timedelta
     """How often what webhooks said is compared with what LiveKit lists; 0: never."""
     restarts: Restarts
@@ -122,6 +126,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         host=given.dispatcher_host,
         port=given.dispatcher_port,
         retention=given.dispatcher_retention,
+        history_bytes=given.dispatcher_history_bytes,
         reconcile_interval=given.dispatcher_reconcile_interval,
         restarts=given.dispatcher_restarts,
         redis_url=given.redis_url,
@@ -171,6 +176,10 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _bytes(text: object) -> object:
+    return parse_size(text) if isinstance(text, str) else text
+
+
 def _not_too_often(value: timedelta) -> timedelta:
     if timedelta(0) < value < timedelta(seconds=1):
         raise ValueError("it must be 1s or longer, or 0 to turn it off")
@@ -208,6 +217,9 @@ class _Variables(BaseSettings):
     dispatcher_retention: Annotated[
         timedelta, BeforeValidator(_duration), AfterValidator(_positive)
     ] = timedelta(days=7)
+    dispatcher_history_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(
+        default="256MB", validate_default=True
+    )
     dispatcher_reconcile_interval: Annotated[
         timedelta, BeforeValidator(_duration), AfterValidator(_not_too_often)
     ] = timedelta(seconds=30)

@@ -104,8 +104,6 @@ class Tools:
     """By server id."""
     gates: Mapping[str, Gate]
     """By server id."""
-    retention: int
-    """Seconds history is kept."""
     restarts_ours: frozenset[str] = frozenset()
     """Ids of the servers on which we send an agent again that has failed; elsewhere the server acts
     on `restart_policy` itself."""

@@ -30,6 +30,7 @@ from workers.errors import ProviderError
 from workers.inbox import DueQueue
 from workers.providers.livekit import LiveKit
 from workers.reconcile import Reconciler
+from workers.retention import Bounds, Retention
 from workers.rules_in_force import RulesInForce, kept, watch
 from workers.scripts import ScriptRunner
 from workers.tools import Gate, Tools
@@ -223,12 +224,13 @@ async def open_drain(
             for s in settings.servers
         },
         gates=gates,
-        retention=max(1, int(settings.retention.total_seconds())),
         restarts_ours=settings.restarts_ours,
         chance=random.random,
     )
 
+    bounds = Bounds(max(1, int(settings.retention.total_seconds())), settings.history_bytes)
     tools.errands.start(watch(rules, client))
+    tools.errands.start(Retention(runner, claimant, bounds).run())
     interval = settings.reconcile_interval.total_seconds()
     if interval:
         tools.errands.start(Reconciler(tools, runner, claimant, interval, gap).run())

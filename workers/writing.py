@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rules.frozen import replace
 from workers.history import dispatch_document
+from workers.tallies import of_dispatches
 from workers.telling import tell
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ async def write_record(
 ) -> None:
     """Commit a record; `changed` are the dispatches in it that are not as they were."""
     before = hold.record.dispatches
-    documents = [dispatch_document(d, tools.retention) for d in changed]
-    await tools.queue.commit(hold, record, documents)
+    documents = [dispatch_document(before.get(d.id), d) for d in changed]
+    await tools.queue.commit(hold, record, documents, notes=of_dispatches(before, changed))
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):
             tell(dispatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import click
@@ -46,8 +47,7 @@ def listed(*, since: str | None, limit: int, as_json: bool, **equal: str | None)
     oldest = _since(since)
     settings = load_settings()
     with reached_redis(settings) as redis:
-        found = Ledger(redis).dispatches(limit=limit, **equal)
-    found = [d for d in found if str(d["created_at"]) >= oldest]
+        found = list(islice(Ledger(redis).each_dispatch(since=oldest, **equal), limit))
     if as_json:
         print_json({"dispatches": found})
     else:
@@ -60,12 +60,11 @@ def _row(dispatch: dict[str, Any]) -> list[str]:
     return [dispatch["id"][:SHORT_ID], created, *(printable(dispatch.get(name)) for name in names)]
 
 
-def _since(text: str | None) -> str:
-    """The time, as dispatches write it, before which none is asked for."""
+def _since(text: str | None) -> float | None:
+    """The time, Unix seconds, before which none is asked for."""
     if text is None:
-        return ""
+        return None
     try:
-        oldest = datetime.now(UTC) - parse_duration(text)
+        return (datetime.now(UTC) - parse_duration(text)).timestamp()
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
-    return oldest.strftime("%Y-%m-%dT%H:%M:%S.") + f"{oldest.microsecond // 1000:03d}Z"

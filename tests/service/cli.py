@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from tests.environment import needed
+from workers import keys, scripts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,5 +34,8 @@ def dispatcher(
 
 def keep(redis: Redis, document: Document) -> None:
     """Put a document into history, as a worker's commit does."""
-    redis.set(document.key, json.dumps(document.value))
-    redis.zadd(document.index, {document.key.split(":", 2)[2]: document.at * 1000})
+    room = "lkd:room:test"
+    redis.hset(room, "holder", "test")
+    head = [room, "test", 60_000, "", 0, "", 0, 60, "0", 0, 1, keys.MINUTE]
+    names = [room, "lkd:inbox:test", "lkd:due:test", keys.ROOMS, keys.HISTORY, keys.ROUTES]
+    assert scripts.call(redis, scripts.COMMIT, names, [*head, *document.args()]) == b"ok"

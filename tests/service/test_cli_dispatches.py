@@ -27,7 +27,7 @@ def kept(redis):
             state=State(state),
             created_at=(now - timedelta(hours=2 - number)).timestamp(),
         )
-        keep(redis, dispatch_document(dispatch, 60))
+        keep(redis, dispatch_document(None, dispatch))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ class TestKept:
         strange = {
             "empty": {},
             "as people see it": DISPATCH.to_json(),
-            "in another state": dispatch_document(DISPATCH, 60).value | {"state": "lost"},
+            "in another state": dispatch_document(None, DISPATCH).value | {"state": "lost"},
         }[how]
         redis.set("lkd:dispatch:D1", json.dumps(strange))
         done = dispatcher("dispatches", "--json", environ=environ)
@@ -109,7 +109,7 @@ def ladder(redis):
     first = first.ended(State.SUPERSEDED, "no_worker: nobody", 1_770_000_002.3)
     last = last.accepted("AD_2", 1_770_000_002.31).joined("agent-1", "PA_1", 1_770_000_002.45)
     for dispatch in (first, last):
-        keep(redis, dispatch_document(dispatch, 60))
+        keep(redis, dispatch_document(None, dispatch))
 
 
 @pytest.mark.usefixtures("ladder")

@@ -7,6 +7,7 @@ import pytest
 from tests.service.cli import dispatcher
 from tests.service.signed import joined
 from workers import keys
+from workers.places import place
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def letters(redis, settings):
             "body": event,
         }
         redis.set(f"{keys.DEAD}{server}:EV_{number}", json.dumps(value))
-        redis.zadd(keys.DEAD_LETTERS, {f"{server}:EV_{number}": number})
+        redis.zadd(keys.DEAD_LETTERS, {place("support-1", f"{server}:EV_{number}"): number})
 
 
 @pytest.fixture

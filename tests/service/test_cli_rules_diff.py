@@ -12,7 +12,7 @@ import pytest
 from rules.event import read_event
 from tests.recorded import PATH
 from tests.service.cli import dispatcher, keep
-from workers.history import event_documents
+from workers.history import event_document
 
 OLD = """version: 1
 rules:
@@ -144,8 +144,8 @@ class TestSince:
                 "participant": {"identity": "ana"},
             }
             event = read_event(body, project=project)
-            [document] = event_documents(
-                "devkey", event.id, event, [], [], rules_hash="h", now=at, instant=at, lives=60
+            document = event_document(
+                "devkey", event.id, event, [], [], rules_hash="h", now=at, instant=at
             )
             keep(redis, document)
 

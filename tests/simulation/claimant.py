@@ -52,7 +52,6 @@ class Claimant:
             rules=rules,
             providers={SERVER: Line(self, livekit)},
             gates={SERVER: Gate(CONCURRENCY)},
-            retention=3600,
             restarts_ours=frozenset({SERVER}),
             chance=world.chance.random,
         )
@@ -166,7 +165,7 @@ class _Runner:
         world = self._world
         if script is scripts.COMMIT and answer == b"ok":
             world.have_left_inbox(str(args[0]), str(args[3]), int(args[4]))
-            first = 10 + 3 * int(args[6])
+            first = 12 + 3 * int(args[6])
             entries = cast("Sequence[bytes]", args[first : first + int(args[9])])
             world.put_in_front(str(args[0]), [split_entry(entry).id for entry in entries])
         if script is scripts.ACCEPT and answer != b"duplicate":

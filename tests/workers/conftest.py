@@ -60,11 +60,11 @@ class House:
 
     def dispatches(self, **equal: str) -> list[dict[str, Any]]:
         """What the ledger shows, oldest first."""
-        return Ledger(self.redis).dispatches(limit=10_000, **equal)[::-1]
+        return Ledger(self.redis).dispatches(limit=10_000, **equal).items[::-1]
 
     def events(self) -> list[dict[str, Any]]:
         """The events some rule was about, with their decisions, oldest first."""
-        return Ledger(self.redis).events(limit=10_000)[::-1]
+        return Ledger(self.redis).events(limit=10_000).items[::-1]
 
     def stop(self) -> None:
         """Stop every loop that runs."""

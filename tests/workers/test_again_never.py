@@ -123,7 +123,7 @@ rules:
 
 
 def reasons(house: House, identity: str) -> dict[str, str]:
-    for event in Ledger(house.redis).events():
+    for event in Ledger(house.redis).events().items:
         who = event["body"].get("participant", {}).get("identity")
         if event["event"] == "participant_joined" and who == identity:
             return {each["rule"]: each["reason"] for each in event["decisions"]}

@@ -30,8 +30,8 @@ def test_it_follows_a_clock_that_was_set_back() -> None:
 def test_instants_are_in_order_as_redis_has_them_though_no_time_passes() -> None:
     clock = RedisClock(lambda: 50.0)
     clock.set(1_795_716_004.123_457, 50.0)
-    documents = [Document("k", {}, 60, "i", clock.instant()) for _ in range(20_000)]
-    scores = [float(document.args()[-1]) for document in documents]
+    documents = [Document("k", {}, clock.instant(), "p", "i") for _ in range(20_000)]
+    scores = [float(document.args()[2]) for document in documents]
     assert all(first < second for first, second in pairwise(scores))
 
 

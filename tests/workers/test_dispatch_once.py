@@ -129,7 +129,7 @@ def test_a_rule_sends_all_of_its_agents_and_a_shadow_none(house: House, sandbox:
     assert {(d["rule"], d["deployment"]) for d in house.dispatches()} == {
         ("both", ""), ("both", "staging")
     }  # fmt: skip
-    [event] = [e for e in Ledger(house.redis).events() if e["decisions"]
+    [event] = [e for e in Ledger(house.redis).events().items if e["decisions"]
                and any(d["outcome"] == "shadow" for d in e["decisions"])]  # fmt: skip
     shadow, both = event["decisions"]
     assert (shadow["reason"], shadow["dispatches"], len(both["dispatches"])) == ("matched", [], 2)

@@ -49,7 +49,7 @@ class Decided:
         self.desk, self.redis = desk, redis
         in_force = RulesInForce(str(rules))
         assert in_force.look().errors == ()
-        self.tools = Tools(desk.queue, in_force, providers={}, gates={}, retention=60)
+        self.tools = Tools(desk.queue, in_force, providers={}, gates={})
 
     async def all(self) -> None:
         while holds := await self.desk.take():
@@ -58,7 +58,7 @@ class Decided:
                 await self.desk.queue.release(hold)
 
     def reasons(self, event: Event) -> dict[str, str]:
-        (found,) = [e for e in Ledger(self.redis).events() if e["id"] == event.id]
+        (found,) = [e for e in Ledger(self.redis).events().items if e["id"] == event.id]
         return reasons(found)
 
 
@@ -193,7 +193,7 @@ def test_a_match_that_is_refused_is_not_kept_for_later(house: House, sandbox: Sa
     [first] = eventually(lambda: house.dispatches(state="active"))
     sandbox.join("room-2", "bob")
     refused = {"few": "limit"}
-    eventually(lambda: [e for e in Ledger(house.redis).events() if reasons(e) == refused])
+    eventually(lambda: [e for e in Ledger(house.redis).events().items if reasons(e) == refused])
     sandbox.leave("room-1", first["agent_identity"])
     eventually(lambda: house.dispatches(state="ended"))
     sandbox.join("room-3", "eva")
@@ -214,7 +214,7 @@ def test_one_that_waits_has_a_place_until_it_is_not_wanted_any_more(
     [first] = eventually(lambda: house.dispatches(state="scheduled"))
     sandbox.join("room-2", "bob")
     refused = {"few": "limit"}
-    eventually(lambda: [e for e in Ledger(house.redis).events() if reasons(e) == refused])
+    eventually(lambda: [e for e in Ledger(house.redis).events().items if reasons(e) == refused])
     sandbox.leave("room-1", "ana")
     eventually(lambda: house.dispatches(state="released"))
     sandbox.join("room-3", "eva")

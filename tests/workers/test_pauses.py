@@ -31,7 +31,7 @@ rules:
 
 def decided(house: House, room: str, who: str) -> dict[str, str]:
     """What each rule said when somebody came into a room; empty before that."""
-    for event in Ledger(house.redis).events(limit=100):
+    for event in Ledger(house.redis).events(limit=100).items:
         participant = event["body"].get("participant") or {}
         if (event["room"], participant.get("identity")) == (room, who):
             return {d["rule"]: d["reason"] for d in event["decisions"]}

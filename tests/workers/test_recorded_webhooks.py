@@ -73,7 +73,7 @@ def test_no_secret_of_a_room_is_stored(house: House, sandbox: Sandbox) -> None:
     assert TURN_SECRET.encode() not in everything(house.redis)
     house.start_worker()
     eventually(lambda: not house.redis.keys(keys.INBOX + "*"), timeout=20)
-    assert Ledger(house.redis).events()
+    assert Ledger(house.redis).events().items
     assert TURN_SECRET.encode() not in everything(house.redis)
 
 

@@ -42,7 +42,7 @@ def test_a_change_is_in_force_soon_and_decisions_tell_by_which_rules(
     [dispatch] = eventually(lambda: house.dispatches(room="support-2", state="active"))
     assert dispatch["deployment"] == "staging"
     assert [d["rules_hash"] for d in house.dispatches()] == [first, second]
-    decided = [e["rules_hash"] for e in Ledger(house.redis).events() if e["room"] == "support-2"]
+    decided = [e["rules_hash"] for e in Ledger(house.redis).events(room="support-2").items]
     assert set(decided) == {second}
 
 

@@ -62,6 +62,20 @@ def test_retention_is_a_duration_longer_than_nothing(text):
     assert message.startswith(f"DISPATCHER_RETENTION={text!r} is not allowed: it must be ")
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("256MB", 256_000_000), ("1GiB", 2**30), ("1.5 GB", 1_500_000_000), ("9", 9)]
+)
+def test_the_size_of_history_is_written_as_people_do(text, size):
+    assert load_settings({"DISPATCHER_HISTORY_BYTES": text}).history_bytes == size
+
+
+@pytest.mark.parametrize("text", ["MB", "-1MB", "1.0001kB", "iB", "5i", "1e9", "0"])
+def test_a_size_is_a_number_of_bytes(text):
+    assert refused(DISPATCHER_HISTORY_BYTES=text).startswith(
+        f"DISPATCHER_HISTORY_BYTES={text!r} is not allowed: it must be a "
+    )
+
+
 def test_the_reconcile_interval_is_a_duration_or_0():
     assert load_settings({}).reconcile_interval == timedelta(seconds=30)
     assert load_settings({"DISPATCHER_RECONCILE_INTERVAL": "0"}).reconcile_interval == timedelta(0)
