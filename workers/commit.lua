@@ -18,7 +18,7 @@
 -- Answers 'ok', 'done' (these were taken before: the answer to an earlier call was lost),
 --   'fenced' (another holds the room, or it is gone; nothing was written), or, with nothing written,
 --   for each dispatch in turn how many count already, where one that begins would be too many.
-local BESIDE = 250 -- bytes that a document takes beside its text and twice its place, about
+local BESIDE = 200 -- bytes that a document takes beside its text and twice its place, about
 local ROUTES = 512 -- so many are told apart; a rule whose agent is a caller's word could make more
 if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then
   return 'fenced'

@@ -5,7 +5,7 @@
 --       or ''
 -- Answers how many there were. What it takes away comes first: a Redis that is full refuses a script
 --   whose first write might take memory.
-local BESIDE = 250 -- as in commit.lua
+local BESIDE = 200 -- as in commit.lua
 local shrunk, gone = 0, 0
 for i = 1, #ARGV, 4 do
   local size, place = redis.call('STRLEN', ARGV[i]), ARGV[i + 1]
