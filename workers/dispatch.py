@@ -262,10 +262,13 @@ class Dispatch:
         shown = {name: getattr(self, name) for name in SHOWN}
         return {
             **shown,
+            **{name: shown[name] or None for name in _ABSENT},
             "attributes": dict(self.attributes),
             **{name: rfc3339(shown[name]) for name in shown if name.endswith("_at")},
         }
 
 
+_ABSENT: Final = ("room_sid", "rule", "rules_hash")
+"""What a dispatch that was ordered by hand may not have."""
 SHOWN: Final = tuple(each.name for each in fields(Dispatch) if not each.metadata)
 """Names of what `to_json` gives."""

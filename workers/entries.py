@@ -1,4 +1,4 @@
-"""What stands in a room's inbox: events, and requests to look at the room.
+"""What stands in a room's inbox: events, requests to look at the room, orders given by hand.
 
 An entry is three lines: its id for the scripts, the time of its arrival in ms, its JSON. The accept
 script adds the time.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import secrets
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from workers import keys
 from workers.compact import compact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rules.event import Event
     from workers.scripts import Arg
@@ -25,6 +25,8 @@ QUEUED_SECONDS: Final = 60
 """How long a wake-up in RQ's queue is worth anything while no worker runs."""
 LOOK: Final = "look"
 """The `event` of an entry that asks for a look."""
+ORDER: Final = "order"
+"""The `event` of an entry that somebody's hand has put there: see workers/orders.py."""
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
 
 
@@ -74,6 +76,12 @@ def look_offer(
     if made:
         asked["made"] = made
     return _offer(server_id, room, look_id, compact(asked), wakes=wakes)
+
+
+def order_offer(server_id: str, room: str, order_id: str, order: Mapping[str, Any]) -> Offer:
+    """An order, after the events that are in its room's inbox already."""
+    asked = {"event": ORDER, "id": order_id, "room": {"name": room}, **order}
+    return _offer(server_id, room, order_id, compact(asked))
 
 
 def plain_id(event_id: str) -> str:

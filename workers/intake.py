@@ -41,7 +41,7 @@ class Intake:
         Raises:
             RedisError: it may or may not have been stored; offered again, it is stored once.
         """
-        return self._offer(event_offer(server_id, event))
+        return self.offer(event_offer(server_id, event))
 
     def look(self, server_id: str, room: str) -> None:
         """Have a room listed soon, after the events that are in its inbox already.
@@ -49,9 +49,14 @@ class Intake:
         Raises:
             RedisError: it may or may not have been stored.
         """
-        self._offer(look_offer(server_id, room, wakes=True))
+        self.offer(look_offer(server_id, room, wakes=True))
 
-    def _offer(self, offer: Offer) -> Accepted:
+    def offer(self, offer: Offer) -> Accepted:
+        """Store an entry, and wake somebody for it.
+
+        Raises:
+            RedisError: it may or may not have been stored; offered again, it is stored once.
+        """
         answer: bytes = scripts.call(self._redis, scripts.ACCEPT, offer.keys, offer.args)
         if answer == b"duplicate":
             return "duplicate"

@@ -25,6 +25,7 @@
 | lkd:limit:<rule>:<per>  | zset   | commit           | commit        | as its members: each 7    |
 |                         |        |                  |               | days after its room's     |
 |                         |        |                  |               | last commit               |
+| lkd:order:<id>          | string | orders, commit   | orders        | 24 hours                  |
 | lkd:dispatch:<id>       | string | commit           | ledger, looks | while history keeps it    |
 | lkd:dispatches:<state>: | zset   | commit, forget   | ledger        | entries as their dispatch |
 |   <route>               |        |                  |               |                           |
@@ -83,6 +84,9 @@ ROOMS: Final = "lkd:rooms"
 """Members are the keys of rooms whose session is live, scores when a record was last written."""
 RECONCILE: Final = "lkd:reconcile"
 RECONCILED: Final = "lkd:reconciled:"
+ORDER: Final = "lkd:order:"
+"""Prefix of what is known of a dispatch that was ordered by hand, by our id of it: what was asked
+for, as a digest, and until a worker has taken it, as a dispatch."""
 DISPATCHES: Final = "lkd:dispatches:"
 """Prefix of the sorted sets that list dispatches, by when they were created: one for each state and
 route. Members are places."""
@@ -117,6 +121,8 @@ RQ_JOB: Final = "rq:job:"
 
 SEEN_SECONDS: Final = 3600
 """Longer than LiveKit retries a webhook (26 s) and than its token is good for (5 minutes)."""
+ORDER_SECONDS: Final = 86400
+"""How long the same order, given again, is the same."""
 ROOM_SECONDS: Final = 7 * 86400
 ENDED_ROOM_SECONDS: Final = 3600
 

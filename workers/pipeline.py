@@ -23,10 +23,11 @@ from rules.decision import Outcome
 from rules.event import PARTIAL, read_event
 from rules.known import Known
 from workers import history, lifecycle, releases, tallies, telling
+from workers.by_hand import obey
 from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
-from workers.entries import LOOK, split_entry
+from workers.entries import LOOK, ORDER, split_entry
 from workers.errors import Fenced, NotYet, OverLimit, ProviderError
 from workers.inbox import LEASE_SECONDS
 from workers.looking import look
@@ -107,6 +108,9 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     event = read_event(given)
     if event.name == LOOK:
         await look(hold, tools, taken=event_id, made=given.get("made", ()))
+        return
+    if event.name == ORDER:
+        await obey(hold, tools, given, received_at=received_at or tools.queue.now())
         return
     if is_told(hold.record, event):  # its listing came before its webhook
         await tools.queue.commit(hold, None, taken=event_id)

@@ -1,10 +1,11 @@
-"""Dispatches from plans: the first of a claim, and those that take over from it."""
+"""Dispatches from plans and orders: the first of a claim, and those that take over from it."""
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from rules.decision import Claim, Once, Provider
 from rules.frozen import replace
 from workers.dispatch import Dispatch, Move, State, Step
 from workers.reasons import Why
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from rules.decision import Plan, Rung
     from rules.event import Event
     from rules.session import Session
+
+_BY_HAND: Final = "hand:"
+"""Whose the claims of orders are. No rule's id has a colon, nor is it a group's."""
 
 
 def planned(
@@ -78,6 +82,52 @@ def planned(
         leave_at=now + plan.release.after if leaves else None,
         moves=(Move(now, state, None),),
     )
+
+
+def ordered(
+    asked: Mapping[str, Any],
+    order_id: str,
+    *,
+    room: str,
+    room_sid: str,
+    event_at: float,
+    now: float,
+    received_at: float,
+) -> Dispatch:
+    """The dispatch that somebody has ordered by hand: of no rule, under a claim of its own.
+
+    Args:
+        asked: its id and what the agent is to be sent with, as `Orders.dispatch` took it.
+        order_id: of the order.
+        room: its name.
+        room_sid: of its session; `""` where none is known.
+        event_at: when that was last known to be there.
+        now: Unix seconds.
+        received_at: when the order arrived.
+    """
+    state = State.REQUESTED
+    return Dispatch(
+        **asked,
+        provider=Provider.LIVEKIT.value,
+        room=room,
+        room_sid=room_sid,
+        rule="",
+        subject=order_id,
+        event_id=order_id,
+        rules_hash="",
+        created_at=now,
+        received_at=received_at,
+        claim=Claim(_BY_HAND, "0", Once.EVENT, order_id).key,
+        event_at=event_at,
+        due=now,
+        wanted_at=now,
+        moves=(Move(now, state, None),),
+    )
+
+
+def ordered_id(server_id: str, room: str, key: str) -> str:
+    """The id of the dispatch of an order: the same for the same key, in one room."""
+    return _id(_BY_HAND, server_id, room, key)
 
 
 def next_rung(before: Dispatch, told: str, now: float, *, seen_at: float) -> Dispatch | None:

@@ -14,7 +14,9 @@ A dispatch's `reason` begins with a word that stays the same; words for people m
 | `restart`             | scheduled,          | an agent failed, and another is to take its place  |
 |                       | requested           |                                                    |
 | `restarts_used_up`    | failed              | agents of this claim failed too often              |
-| `held`                | released            | somebody has deleted it by hand                    |
+| `held`                | pending, active,    | somebody has deleted it by hand, or has ordered    |
+|                       | released            | that: then it is being deleted, or it was          |
+| `no_room`             | failed              | ordered by hand into a room that is not there      |
 | `participant_left`,   | pending, active,    | what its rule's `release` says: it is being        |
 | `last_human_left`,    | released            | deleted, or it was                                 |
 | `track_unpublished`,  |                     |                                                    |
@@ -49,6 +51,7 @@ class Why(StrEnum):
     RESTART = "restart"
     RESTARTS_USED_UP = "restarts_used_up"
     HELD = "held"
+    NO_ROOM = "no_room"
     PRESENCE = "presence"
     NOT_CONFIGURED = "not_configured"
     GIVEN_UP = "given_up"
