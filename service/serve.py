@@ -18,11 +18,12 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from service.address import check_address
+from service.bodies import MOST_BYTES
 from service.front import Front
 from service.logs import configure_logs
 from service.parent import die_with_parent
 from service.web import create_app
-from service.webhooks import MOST_BYTES, PATH
+from service.webhooks import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable

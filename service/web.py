@@ -31,5 +31,5 @@ def create_app(settings: Settings) -> Flask:
     deliveries = Deliveries()
     app.register_blueprint(webhooks(settings, intake, gathering, deliveries))
     app.register_blueprint(health(settings, redis, deliveries))
-    add_api(app, settings, intake)
+    add_api(app, settings, intake, redis)
     return app

@@ -6,7 +6,6 @@ each by itself.
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -16,6 +15,7 @@ from redis.exceptions import RedisError
 
 from rules.event import OURS, EventName
 from service import problems
+from service.bodies import json_body
 from service.front import LATER
 from service.problems import Problem
 from service.verify import Forged, NotAnEvent, Stale, UnknownKey, Unsigned, verify
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from workers.settings import Settings
 
 PATH: Final = "/webhooks/livekit"
-MOST_BYTES: Final = 1024 * 1024
 
-_JSON: Final = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json")
 _USABLE: Final = frozenset(EventName) - OURS
 _KINDS: Final[dict[type[Exception], Kind]] = {
     Unsigned: problems.SIGNATURE_MISSING,
@@ -89,12 +87,7 @@ def webhooks(
 
 def _verified(settings: Settings) -> Verified:
     """The event in this request."""
-    raw = _body()
-    if not _JSON.fullmatch(request.mimetype):
-        raise Problem(
-            problems.NOT_JSON,
-            "LiveKit sends application/webhook+json; application/json is taken too.",
-        )
+    raw = json_body("LiveKit sends application/webhook+json; application/json is taken too.")
     try:
         return verify(raw, request.headers.get("Authorization"), settings)
     except tuple(_KINDS) as error:
@@ -108,14 +101,3 @@ def _not_stored(event: Event, error: RedisError) -> Problem:
         "Redis cannot be reached. The event is not stored: send it again.",
         headers={"Retry-After": "1"},
     )
-
-
-def _body() -> bytes:
-    """The request's body, read no further than it may be long."""
-    length = request.content_length
-    if length is not None and length > MOST_BYTES:
-        raise Problem(problems.TOO_LARGE, f"It has {length} bytes; {MOST_BYTES} are allowed.")
-    raw = request.stream.read(MOST_BYTES + 1)
-    if len(raw) > MOST_BYTES:
-        raise Problem(problems.TOO_LARGE, f"It has more than {MOST_BYTES} bytes.")
-    return raw

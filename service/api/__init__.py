@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 from flask import Blueprint
 
 from service.api.names import RoomName
+from service.api.orders import orders
 from service.api.rooms import rooms
 
 if TYPE_CHECKING:
+    import redis
     from flask import Flask
 
     from workers.intake import Intake
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 PREFIX: Final = "/api/v1"
 
 
-def add_api(app: Flask, settings: Settings, intake: Intake) -> None:
+def add_api(app: Flask, settings: Settings, intake: Intake, redis: redis.Redis) -> None:
     """Add the routes of the API to an application."""
     app.url_map.converters["room"] = RoomName
     routes = Blueprint("api", __name__)
     routes.register_blueprint(rooms(settings, intake))
+    routes.register_blueprint(orders(settings, redis))
     app.register_blueprint(routes, url_prefix=PREFIX)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.webhooks import MOST_BYTES
+from service.bodies import MOST_BYTES
 from tests.service.signed import URL, headers, joined, written
 
 

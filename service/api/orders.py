@@ -1,0 +1,211 @@
+"""Dispatching by hand, and removing: what is ordered is stored, and a worker carries it out."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import structlog
+from flask import Blueprint, Response, request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from redis.exceptions import RedisError
+
+from rules.decision import RestartPolicy
+from rules.problems import quoted
+from service import problems
+from service.bodies import json_body
+from service.problems import Problem
+from workers.dispatch import SHOWN
+from workers.ledger import Ledger
+from workers.orders import BadOrder, KeyUsed, Orders
+from workers.states import LIVE
+from workers.whereabouts import WhichServer, server_of_room, servers_of_room
+
+if TYPE_CHECKING:
+    import redis
+
+    from workers.settings import Server, Settings
+
+_KEY: Final = re.compile(r"[ -~]{1,255}")
+
+log = structlog.get_logger(__name__)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Refuse numbers that JSON has no words for, which the parser takes."""
+    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in within:
+        _finite(each)
+    if isinstance(value, float) and not math.isfinite(value):
+        msg = "NaN and infinite numbers are not JSON"
+        raise ValueError(msg)
+    return value
+
+
+class DispatchOrder(BaseModel):
+    """The body of `POST /api/v1/dispatches`: which agent to send where."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    room: str = Field(min_length=1, description="Name of the room, which must be there.")
+    agent: str = Field(min_length=1, description="Name that the agent's worker registered with.")
+    deployment: str = Field("", description='"" is production.')
+    metadata: Annotated[str | dict[str, JsonValue], AfterValidator(_finite)] = Field(
+        "", description="As the agent reads it; an object is sent as JSON."
+    )
+    attributes: dict[str, str] = Field(default_factory=dict)
+    restart_policy: RestartPolicy = RestartPolicy.ON_FAILURE
+    project: str | None = Field(
+        None, description="API key of the room's LiveKit server, where there are several."
+    )
+
+    @property
+    def metadata_text(self) -> str:
+        """What the agent reads."""
+        if isinstance(self.metadata, str):
+            return self.metadata
+        return json.dumps(self.metadata, ensure_ascii=False, separators=(",", ":"))
+
+
+def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
+    """The routes that order something about agents."""
+    routes = Blueprint("orders", __name__)
+
+    @routes.errorhandler(RedisError)
+    def not_stored(error: RedisError) -> Response:
+        log.error("order_not_stored", error=str(error))
+        return Problem(
+            problems.STORE_UNREACHABLE,
+            "Redis cannot be reached. The order may not be stored: give it again, with the same"
+            " Idempotency-Key.",
+            headers={"Retry-After": "1"},
+        ).response()
+
+    @routes.post("/dispatches")
+    def create() -> Response:
+        """Dispatch an agent by hand.
+
+        202: the order is stored. The dispatch is at `Location`; whether LiveKit has accepted it is
+        seen there. With an `Idempotency-Key`, the same order given again within a day is the same
+        dispatch.
+        """
+        order = _read(json_body())
+        server = _server(redis, settings, order.room, order.project, problems.BAD_BODY)
+        dispatch_id = _ordered(redis, server, order)
+        found = _known(redis, dispatch_id)
+        if found is None:
+            raise Problem(
+                problems.ALREADY_OVER,
+                f"This Idempotency-Key was used for {dispatch_id}, which is over and no longer"
+                " kept: take a new key.",
+            )
+        log.info("dispatch_ordered", room=order.room, agent=order.agent, dispatch=dispatch_id)
+        return _answer(found, {"Location": f"{request.path}/{dispatch_id}"})
+
+    @routes.delete("/dispatches/<dispatch_id>")
+    def delete(dispatch_id: str) -> Response:
+        """Delete a dispatch and remove its agent. Its rule sends none again in this session.
+
+        202: the order is stored. 409: it is over already.
+        """
+        found = _known(redis, dispatch_id)
+        if found is None:
+            raise Problem(problems.NOT_FOUND, f"There is no dispatch {quoted(dispatch_id)}.")
+        if found["state"] not in LIVE:
+            raise Problem(
+                problems.ALREADY_OVER, f"The dispatch {dispatch_id} is over: {found['state']}."
+            )
+        for server in servers_of_room(redis, settings, found["room"]):
+            Orders(redis).remove(server.id, found["room"], dispatch_id)
+        log.info("removal_ordered", room=found["room"], dispatch=dispatch_id)
+        return _answer(found)
+
+    @routes.delete("/rooms/<room:name>/agents/<room:identity>")
+    def remove(name: str, identity: str) -> Response:
+        """Remove an agent from a room, whoever sent it. One of ours goes with its dispatch.
+
+        202: the order is stored. It is looked first whether somebody of this identity is there,
+        and an agent.
+        """
+        project = request.args.get("project")
+        server = _server(redis, settings, name, project, problems.BAD_QUERY)
+        Orders(redis).remove_agent(server.id, name, identity)
+        log.info("removal_ordered", room=name, identity=identity)
+        return _answer({"status": "accepted"})
+
+    return routes
+
+
+def _ordered(redis: redis.Redis, server: Server, order: DispatchOrder) -> str:
+    """Our id of the dispatch that was ordered, now or before."""
+    try:
+        return Orders(redis).dispatch(
+            server.id,
+            order.room,
+            order.agent,
+            order.deployment,
+            order.metadata_text,
+            order.attributes,
+            order.restart_policy.value,
+            key=_idempotency_key(),
+        )
+    except BadOrder as error:
+        raise Problem(problems.BAD_BODY, f"'{error.field}': {error}.") from None
+    except KeyUsed as error:
+        raise Problem(
+            problems.KEY_USED,
+            "This Idempotency-Key was used within the last day for another order, which is"
+            f" {error.dispatch_id}: take a new key.",
+        ) from None
+
+
+def _known(redis: redis.Redis, dispatch_id: str) -> dict[str, Any] | None:
+    """A dispatch as it is now, those too that no worker has taken up yet."""
+    ledger = Ledger(redis)
+    found = (
+        ledger.dispatch(dispatch_id)
+        or Orders(redis).waiting(dispatch_id)
+        or ledger.dispatch(dispatch_id)  # it was taken up in between
+    )
+    return found and {name: found[name] for name in SHOWN}
+
+
+def _answer(value: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    return Response(json.dumps(value), 202, headers, content_type="application/json")
+
+
+def _read(body: bytes) -> DispatchOrder:
+    try:
+        return DispatchOrder.model_validate_json(body)
+    except ValidationError as error:
+        told: dict[str, None] = {}  # in order, each once
+        for each in error.errors(include_input=False, include_url=False):
+            where = f"{quoted(str(each['loc'][0]))}: " if each["loc"] else ""
+            told[f"{where}{each['msg']}"] = None
+        raise Problem(problems.BAD_BODY, f"{'; '.join(list(told)[:5])}.") from None
+
+
+def _server(
+    redis: redis.Redis,
+    settings: Settings,
+    room: str,
+    project: str | None,
+    kind: problems.Kind,
+) -> Server:
+    try:
+        return server_of_room(redis, settings, room, project)
+    except WhichServer as error:
+        raise Problem(kind, f"{error}.") from None
+
+
+def _idempotency_key() -> str:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return ""
+    if not _KEY.fullmatch(key):
+        raise Problem(
+            problems.BAD_HEADER, "An Idempotency-Key has 1 to 255 printable characters of ASCII."
+        )
+    return key
