@@ -15,9 +15,11 @@ from rules.decision import RestartPolicy
 from rules.limits import agent_fault, attributes_fault, deployment_fault, metadata_fault
 from workers import keys
 from workers.compact import compact
+from workers.dispatch import SHOWN
 from workers.entries import order_offer
 from workers.intake import Intake
 from workers.kept import from_record, to_record
+from workers.ledger import Ledger
 from workers.planned import ordered, ordered_id
 
 if TYPE_CHECKING:
@@ -108,6 +110,16 @@ class Orders:
     def remove_agent(self, server_id: str, room: str, identity: str) -> None:
         """Have an agent removed from a room, whoever sent it. One of ours goes as by `remove`."""
         self._offer(server_id, room, {"order": REMOVE_AGENT, "identity": identity})
+
+    def known(self, dispatch_id: str) -> dict[str, Any] | None:
+        """A dispatch as it is now, as `Dispatch.to_json`: waiting, or in history."""
+        ledger = Ledger(self._redis)
+        found = (
+            ledger.dispatch(dispatch_id)
+            or self.waiting(dispatch_id)
+            or ledger.dispatch(dispatch_id)  # it was taken up in between
+        )
+        return found and {name: found[name] for name in SHOWN}
 
     def waiting(self, dispatch_id: str) -> dict[str, Any] | None:
         """A dispatch that was ordered and that no worker has taken up, as `Dispatch.to_json`."""

@@ -17,8 +17,6 @@ from rules.problems import quoted
 from service import problems
 from service.bodies import json_body
 from service.problems import Problem
-from workers.dispatch import SHOWN
-from workers.ledger import Ledger
 from workers.orders import BadOrder, KeyUsed, Orders
 from workers.states import LIVE
 from workers.whereabouts import WhichServer, server_of_room, servers_of_room
@@ -94,7 +92,7 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         order = _read(json_body())
         server = _server(redis, settings, order.room, order.project, problems.BAD_BODY)
         dispatch_id = _ordered(redis, server, order)
-        found = _known(redis, dispatch_id)
+        found = Orders(redis).known(dispatch_id)
         if found is None:
             raise Problem(
                 problems.ALREADY_OVER,
@@ -110,7 +108,7 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
 
         202: the order is stored. 409: it is over already.
         """
-        found = _known(redis, dispatch_id)
+        found = Orders(redis).known(dispatch_id)
         if found is None:
             raise Problem(problems.NOT_FOUND, f"There is no dispatch {quoted(dispatch_id)}.")
         if found["state"] not in LIVE:
@@ -159,17 +157,6 @@ def _ordered(redis: redis.Redis, server: Server, order: DispatchOrder) -> str:
             "This Idempotency-Key was used within the last day for another order, which is"
             f" {error.dispatch_id}: take a new key.",
         ) from None
-
-
-def _known(redis: redis.Redis, dispatch_id: str) -> dict[str, Any] | None:
-    """A dispatch as it is now, those too that no worker has taken up yet."""
-    ledger = Ledger(redis)
-    found = (
-        ledger.dispatch(dispatch_id)
-        or Orders(redis).waiting(dispatch_id)
-        or ledger.dispatch(dispatch_id)  # it was taken up in between
-    )
-    return found and {name: found[name] for name in SHOWN}
 
 
 def _answer(value: dict[str, Any], headers: dict[str, str] | None = None) -> Response:

@@ -19,14 +19,19 @@ from workers.settings import load_settings
 _COLUMNS = ("ID", "CREATED", "ROOM", "RULE", "AGENT", "DEPLOYMENT", "STATE", "REASON")
 
 
-_AT = {"list": "service.cli.dispatches:listed", "show": "service.cli.one_dispatch:show"}
+_AT = {
+    "list": "service.cli.dispatches:listed",
+    "show": "service.cli.one_dispatch:show",
+    "create": "service.cli.order_dispatch:create",
+    "delete": "service.cli.order_dispatch:delete",
+}
 SHORT_ID = 9
 """Characters of an id that a list shows: `show` takes the beginning of one."""
 
 
 @click.group(cls=Commands, commands_at=_AT, default="list")
 def dispatches() -> None:
-    """Show what was dispatched; alone, it is `dispatches list`."""
+    """Show what was dispatched, and dispatch by hand; alone, it is `dispatches list`."""
 
 
 @click.command("list", epilog=example("dispatcher dispatches list --room support-1 --since 2h"))

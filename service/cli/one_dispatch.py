@@ -33,7 +33,7 @@ def show(*, dispatch_id: str, as_json: bool) -> None:
     settings = load_settings()
     with reached_redis(settings) as redis:
         ledger = Ledger(redis)
-        found = _found(ledger, dispatch_id)
+        found = found_dispatch(ledger, dispatch_id)
         line = [] if as_json else ledger.line_of(found)
     if as_json:
         print_json(found)
@@ -48,7 +48,7 @@ def show(*, dispatch_id: str, as_json: bool) -> None:
     print_table(("FIELD", "VALUE"), list(_fields(found)), empty="")
 
 
-def _found(ledger: Ledger, dispatch_id: str) -> dict[str, Any]:
+def found_dispatch(ledger: Ledger, dispatch_id: str) -> dict[str, Any]:
     """The dispatch of this id, or the only one whose id begins so.
 
     Raises:

@@ -1,0 +1,153 @@
+"""`dispatches create` and `dispatches delete`: an agent is sent, or goes, by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from rules.decision import RestartPolicy
+from service.cli.commands import Failure, example
+from service.cli.environment import reached_redis, settings_with_livekit
+from service.cli.one_dispatch import found_dispatch
+from service.cli.output import json_option, print_json, printable
+from workers.ledger import Ledger
+from workers.orders import BadOrder, KeyUsed, Orders
+from workers.states import LIVE, State
+from workers.whereabouts import WhichServer, server_of_room, servers_of_room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import redis
+
+WAIT_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.1
+wait_option = click.option(
+    "--wait", is_flag=True, help="Until it has come to that, for at most a minute."
+)
+
+
+def _attributes(_: object, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [each.partition("=") for each in given]
+    for each, (key, equals, _value) in zip(given, pairs, strict=True):
+        if not equals or not key:
+            raise click.BadParameter(f"'{printable(each)}' is not KEY=VALUE", param=option)
+    return {key: value for key, _, value in pairs}
+
+
+@click.command(
+    epilog=example(
+        "dispatcher dispatches create support-1 greeter --wait",
+        "dispatcher dispatches create support-1 greeter --deployment staging"
+        """ --metadata '{"lang":"es"}'""",
+    )
+)
+@click.argument("room")
+@click.argument("agent")
+@click.option("--deployment", default="", help="'' is production, which is the default.")
+@click.option("--metadata", default="", help="Text, as the agent will read it.")
+@click.option(
+    "--attribute", "attributes", metavar="KEY=VALUE", multiple=True, callback=_attributes,
+    help="May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--restart-policy",
+    type=click.Choice([policy.value for policy in RestartPolicy]),
+    default=RestartPolicy.ON_FAILURE.value,
+    show_default=True,
+)
+@click.option("--project", help="API key of the room's server, where there are several.")
+@click.option(
+    "--idempotency-key",
+    "key",
+    default="",
+    help="With the same key, an order is one dispatch.",
+)
+@wait_option
+@json_option
+def create(
+    *,
+    room: str,
+    agent: str,
+    project: str | None,
+    wait: bool,
+    as_json: bool,
+    **asked: Any,  # noqa: ANN401 - as Orders.dispatch takes it
+) -> None:
+    """Send an agent to a room by hand.
+
+    The room must be there. A worker carries it out in a moment: with --wait the agent has joined
+    when this ends with status 0.
+    """
+    settings = settings_with_livekit()
+    with reached_redis(settings) as redis:
+        try:
+            server = server_of_room(redis, settings, room, project)
+            ours = Orders(redis).dispatch(server.id, room, agent, **asked)
+        except (BadOrder, KeyUsed, WhichServer) as error:
+            raise Failure(str(error), 2) from None
+        if wait:
+            _until(redis, ours, lambda state: state not in LIVE or state == State.ACTIVE)
+        found = _known(redis, ours)
+        _tell(found, as_json=as_json)
+    if wait and found["state"] != State.ACTIVE:
+        raise Failure(f"its agent has not joined: {_headline(found)}")
+
+
+@click.command(epilog=example("dispatcher dispatches delete D4a8937f3 --wait"))
+@click.argument("dispatch_id", metavar="ID")
+@wait_option
+@json_option
+def delete(*, dispatch_id: str, wait: bool, as_json: bool) -> None:
+    """Delete a dispatch and remove its agent. The beginning of its id is enough.
+
+    Its rule sends none for the same again while the room's session lasts.
+    """
+    settings = settings_with_livekit()
+    with reached_redis(settings) as redis:
+        waiting = Orders(redis).waiting(dispatch_id)
+        found = waiting or found_dispatch(Ledger(redis), dispatch_id)
+        if found["state"] not in LIVE:
+            raise Failure(f"{found['id']} is over already: {_headline(found)}")
+        for server in servers_of_room(redis, settings, found["room"]):
+            Orders(redis).remove(server.id, found["room"], found["id"])
+        if wait:
+            _until(redis, found["id"], lambda state: state not in LIVE)
+        found = _known(redis, found["id"])
+        _tell(found, as_json=as_json)
+    if wait and found["state"] in LIVE:
+        raise Failure(f"it is not deleted yet: {_headline(found)}")
+
+
+def _until(redis: redis.Redis, dispatch_id: str, is_there: Callable[[str], bool]) -> None:
+    """Wait until a dispatch is in such a state, for as long as that makes sense."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline and not is_there(_known(redis, dispatch_id)["state"]):
+        time.sleep(LOOK_SECONDS)
+
+
+def _known(redis: redis.Redis, dispatch_id: str) -> dict[str, Any]:
+    """A dispatch as it is now.
+
+    Raises:
+        Failure: history has it no longer.
+    """
+    found = Orders(redis).known(dispatch_id)
+    if found is None:
+        raise Failure(f"{dispatch_id} is over, and history has it no longer")
+    return found
+
+
+def _tell(dispatch: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(dispatch)
+    else:
+        click.echo(f"{dispatch['id']}: {_headline(dispatch)}")
+
+
+def _headline(dispatch: dict[str, Any]) -> str:
+    agent, room, state = (printable(dispatch[name]) for name in ("agent", "room", "state"))
+    reason = f", {printable(dispatch['reason'])}" if dispatch["reason"] else ""
+    return f"{agent} in {room}, {state}{reason}"
