@@ -13,23 +13,24 @@ from workers.connection import unreachable
 from workers.pauses import Pauses
 from workers.presence import workers_at_work
 from workers.reconcile import last_pass
-from workers.rules_in_force import RulesInForce, kept
+from workers.rules_in_force import kept
 
 if TYPE_CHECKING:
     import redis
 
     from service.deliveries import Deliveries
+    from workers.rules_in_force import RulesInForce
     from workers.settings import Settings
 
 Check = dict[str, Any]
 LATE_SECONDS: Final = 30.0
 
 
-def health(settings: Settings, redis: redis.Redis, deliveries: Deliveries) -> Blueprint:
+def health(
+    settings: Settings, redis: redis.Redis, in_force: RulesInForce, deliveries: Deliveries
+) -> Blueprint:
     """The routes a load balancer and an orchestrator ask."""
     routes = Blueprint("health", __name__)
-    in_force = RulesInForce(settings.rules)
-    in_force.look()  # so that rules which load now stay when their file breaks
 
     @routes.get("/healthz")
     def healthz() -> Response:

@@ -37,10 +37,11 @@ NOT_FOUND: Final = Kind("not-found", "Nothing is there", 404)
 ALREADY_OVER: Final = Kind("already-over", "The dispatch is over", 409)
 KEY_USED: Final = Kind("key-used", "The Idempotency-Key was used for another order", 409)
 NOT_AN_EVENT: Final = Kind("not-an-event", "The body is not a webhook event", 400)
+NO_RULES: Final = Kind("no-rules", "There are no rules", 503)
 TOO_SLOW: Final = Kind("too-slow", "The request took too long to arrive", 408)
 TOO_LARGE: Final = Kind("too-large", "The body is larger than 1 MiB", 413)
 NOT_JSON: Final = Kind("not-json", "The content type is not JSON", 415)
-STORE_UNREACHABLE: Final = Kind("store-unreachable", "The event could not be stored", 503)
+STORE_UNREACHABLE: Final = Kind("store-unreachable", "Redis cannot be reached", 503)
 INTERNAL: Final = Kind("internal", "Something went wrong here", 500)
 
 _PREFIX: Final = "urn:livekit-dispatcher:problem:"

@@ -14,6 +14,7 @@ from service.problems import answer_with_problems
 from service.webhooks import webhooks
 from workers.connection import connect, connect_async
 from workers.intake import GatheringIntake, Intake
+from workers.rules_in_force import RulesInForce
 from workers.scripts import ScriptRunner
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ def create_app(settings: Settings) -> Flask:
     answer_with_problems(app)
     require_token(app, settings.admin_token)
     intake = Intake(redis)
+    in_force = RulesInForce(settings.rules)
+    in_force.look()  # so that rules which load now stay when their file breaks
     gathering = GatheringIntake(ScriptRunner(connect_async(settings, patient=False)), redis)
     deliveries = Deliveries()
     app.register_blueprint(webhooks(settings, intake, gathering, deliveries))
-    app.register_blueprint(health(settings, redis, deliveries))
-    add_api(app, settings, intake, redis)
+    app.register_blueprint(health(settings, redis, in_force, deliveries))
+    add_api(app, settings, intake, redis, in_force)
     return app

@@ -176,10 +176,13 @@ class Ledger:
         return reader.of_indexes([keys.EVENTS], limit, cursor, since)
 
     def event(self, event_id: str, server_ids: Iterable[str]) -> dict[str, Any] | None:
-        """An event that was decided, of one of these servers."""
-        places = [_at(f"{server_id}:{plain_id(event_id)}") for server_id in server_ids]
-        found = Reader(self._redis, keys.EVENT, shown_event).documents(places)
-        return next((event for event in found if event is not None), None)
+        """An event that was decided, of one of these servers, and the id of that as `server`."""
+        ids = list(server_ids)
+        places = [_at(f"{server_id}:{plain_id(event_id)}") for server_id in ids]
+        found = zip(
+            ids, Reader(self._redis, keys.EVENT, shown_event).documents(places), strict=True
+        )
+        return next(({**event, "server": i} for i, event in found if event is not None), None)
 
     def events_since(self, at: float) -> list[dict[str, Any]]:
         """The events decided since a time in Unix seconds, oldest first."""

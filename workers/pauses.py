@@ -24,6 +24,11 @@ class Paused:
     rules: tuple[str, ...]
     """Ids of those that were paused one by one, sorted."""
 
+    @property
+    def members(self) -> frozenset[str]:
+        """As `rules.known.Known` takes them."""
+        return frozenset(self.rules) | ({EVERY_RULE} if self.every else frozenset())
+
     def __bool__(self) -> bool:
         return self.every or bool(self.rules)
 

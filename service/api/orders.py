@@ -15,6 +15,9 @@ from redis.exceptions import RedisError
 from rules.decision import RestartPolicy
 from rules.problems import quoted
 from service import problems
+from service.api.described import STORE, Described, answer, described
+from service.api.models import Accepted, Dispatch
+from service.api.query import ProjectQuery, read_query
 from service.bodies import json_body
 from service.problems import Problem
 from workers.orders import BadOrder, KeyUsed, Orders
@@ -82,6 +85,23 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         ).response()
 
     @routes.post("/dispatches")
+    @described(
+        Described(
+            Dispatch,
+            202,
+            body=DispatchOrder,
+            problems=(
+                problems.BAD_BODY,
+                problems.BAD_HEADER,
+                problems.ALREADY_OVER,
+                problems.KEY_USED,
+                problems.TOO_LARGE,
+                problems.NOT_JSON,
+                *STORE,
+            ),
+            headers=(("Idempotency-Key", "The same order with the same key is one, for a day."),),
+        )
+    )
     def create() -> Response:
         """Dispatch an agent by hand.
 
@@ -103,6 +123,9 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         return _answer(found, {"Location": f"{request.path}/{dispatch_id}"})
 
     @routes.delete("/dispatches/<dispatch_id>")
+    @described(
+        Described(Dispatch, 202, problems=(problems.NOT_FOUND, problems.ALREADY_OVER, *STORE))
+    )
     def delete(dispatch_id: str) -> Response:
         """Delete a dispatch and remove its agent. Its rule sends none again in this session.
 
@@ -121,17 +144,18 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         return _answer(found)
 
     @routes.delete("/rooms/<room:name>/agents/<room:identity>")
+    @described(Described(Accepted, 202, query=ProjectQuery, problems=(problems.BAD_QUERY, *STORE)))
     def remove(name: str, identity: str) -> Response:
         """Remove an agent from a room, whoever sent it. One of ours goes with its dispatch.
 
         202: the order is stored. It is looked first whether somebody of this identity is there,
         and an agent.
         """
-        project = request.args.get("project")
+        project = read_query(ProjectQuery).project
         server = _server(redis, settings, name, project, problems.BAD_QUERY)
         Orders(redis).remove_agent(server.id, name, identity)
         log.info("removal_ordered", room=name, identity=identity)
-        return _answer({"status": "accepted"})
+        return answer(Accepted(), 202)
 
     return routes
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from redis.exceptions import RedisError
 
 from rules.problems import quoted
 from service import problems
+from service.api.described import STORE, Described, answer, described
+from service.api.models import Accepted, OneRoom, Rooms
+from service.api.query import ProjectQuery, RoomsQuery, bad_cursor, read_query
 from service.problems import Problem
+from workers.ledger import BadCursor, Ledger
+from workers.rooms_now import RoomsNow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import redis
 
     from workers.intake import Intake
     from workers.settings import Server, Settings
@@ -21,17 +28,44 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def rooms(settings: Settings, intake: Intake) -> Blueprint:
+def rooms(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
     """The routes about rooms."""
     routes = Blueprint("rooms", __name__)
+    now = RoomsNow(redis, {server.id: server.url for server in settings.servers})
+    ledger = Ledger(redis)
+
+    @routes.get("/rooms")
+    @described(Described(Rooms, query=RoomsQuery, problems=(problems.BAD_QUERY, *STORE)))
+    def listed() -> Response:
+        """Rooms that are live, with their humans and agents, the latest first.
+
+        A room in which something happens while pages are turned moves to the first.
+        """
+        asked = read_query(RoomsQuery)
+        try:
+            page = now.page(limit=asked.limit, cursor=asked.cursor, name=asked.name or "")
+        except BadCursor:
+            raise bad_cursor(asked.cursor) from None
+        return answer(Rooms.model_validate({"rooms": page.items, "next": page.next}))
+
+    @routes.get("/rooms/<room:name>")
+    @described(Described(OneRoom, problems=(problems.NOT_FOUND, *STORE)))
+    def shown(name: str) -> Response:
+        """A room as it is now, and the last events of its name."""
+        found, events = now.named(name), ledger.events(room=name).items
+        if not found and not events:
+            detail = f"No room {quoted(name)} is live, and nothing of one is kept."
+            raise Problem(problems.NOT_FOUND, detail)
+        return answer(OneRoom.model_validate({"rooms": found, "events": events}))
 
     @routes.post("/rooms/<room:name>/look")
-    def look(name: str) -> tuple[Response, int]:
+    @described(Described(Accepted, 202, query=ProjectQuery, problems=(problems.BAD_QUERY, *STORE)))
+    def look(name: str) -> Response:
         """List the room now, and let its rules see what changed.
 
-        202: it has been put into the room's inbox. On every server, unless `?project=` says which.
+        It has been put into the room's inbox. On every server, unless `project` says which.
         """
-        servers = _asked(settings, request.args.get("project"))
+        servers = _asked(settings, read_query(ProjectQuery).project)
         try:
             for server in servers:
                 intake.look(server.id, name)
@@ -42,7 +76,7 @@ def rooms(settings: Settings, intake: Intake) -> Blueprint:
                 "Redis cannot be reached. Nothing is stored: ask again.",
                 headers={"Retry-After": "1"},
             ) from None
-        return Response('{"status":"accepted"}', content_type="application/json"), 202
+        return answer(Accepted(), 202)
 
     return routes
 

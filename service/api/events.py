@@ -1,0 +1,81 @@
+"""`/api/v1/events`: what was decided on, and why; and deciding on it again."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from flask import Blueprint, Response
+
+from rules.event import read_event
+from rules.problems import quoted
+from service import problems
+from service.api.described import STORE, Described, answer, described
+from service.api.models import Event, Events, Replayed
+from service.api.query import EventsQuery, bad_cursor, read_query
+from service.problems import Problem
+from workers.ledger import BadCursor, Ledger
+
+if TYPE_CHECKING:
+    import redis
+
+    from workers.intake import Intake
+    from workers.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def events(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
+    """The routes about events."""
+    routes = Blueprint("events", __name__)
+    ledger = Ledger(redis)
+    server_ids = [server.id for server in settings.servers]
+
+    @routes.get("/events")
+    @described(Described(Events, query=EventsQuery, problems=(problems.BAD_QUERY, *STORE)))
+    def listed() -> Response:
+        """The events that some rule was about, newest first, each with its decisions."""
+        asked = read_query(EventsQuery)
+        try:
+            page = ledger.events(**asked.model_dump())
+        except BadCursor:
+            raise bad_cursor(asked.cursor) from None
+        return answer(Events.model_validate({"events": page.items, "next": page.next}))
+
+    @routes.get("/events/<path:event_id>")
+    @described(Described(Event, problems=(problems.NOT_FOUND, *STORE)))
+    def shown(event_id: str) -> Response:
+        """One event, and what each rule said of it."""
+        return answer(Event.model_validate(found(event_id)))
+
+    @routes.post("/events/<path:event_id>/replay")
+    @described(Described(Replayed, status=202, problems=(problems.NOT_FOUND, *STORE)))
+    def replay(event_id: str) -> Response:
+        """Run it again, as a new event. What it matches is really dispatched."""
+        new = replayed(intake, found(event_id))
+        log.info("event_replayed", event_id=event_id, new=new)
+        return answer(Replayed(id=new), 202)
+
+    def found(event_id: str) -> dict[str, Any]:
+        event = ledger.event(event_id, server_ids)
+        if event is None:
+            detail = f"There is no event {quoted(event_id)}, or it is no longer kept."
+            raise Problem(problems.NOT_FOUND, detail)
+        return event
+
+    return routes
+
+
+def replayed(intake: Intake, event: dict[str, Any]) -> str:
+    """Have an event that was kept decided again; the id of the new one.
+
+    It keeps its time: what is older than some seconds is looked up before an agent is sent.
+
+    Raises:
+        RedisError: it may or may not have been stored.
+    """
+    new = f"{event['id'][:180]}.replay.{secrets.token_hex(4)}"
+    body = {**event["body"], "id": new}
+    intake.accept(event["server"], read_event(body, fallback_id=new))
+    return new
