@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Blueprint, Response, jsonify
 from redis.exceptions import RedisError
 
+from service.api.described import Described, described
+from service.api.models import Alive, Ready
 from service.persistence import persistence
 from workers.connection import unreachable
 from workers.pauses import Pauses
@@ -33,10 +35,13 @@ def health(
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
+    @described(Described(Alive, is_open=True))
     def healthz() -> Response:
+        """The process is alive."""
         return jsonify(status="ok")
 
     @routes.get("/readyz")
+    @described(Described(Ready, also=(503,), is_open=True))
     def readyz() -> tuple[Response, int]:
         """503 without Redis or without rules; all else that is wrong is 200 with a warning."""
         store = _store(settings, redis)

@@ -15,6 +15,8 @@ from redis.exceptions import RedisError
 
 from rules.event import OURS, EventName
 from service import problems
+from service.api.described import STORE, Described, described
+from service.api.models import Stored
 from service.bodies import json_body
 from service.front import LATER
 from service.problems import Problem
@@ -58,7 +60,18 @@ def webhooks(
         return problem.response()
 
     @routes.post(PATH, provide_automatic_options=False)
+    @described(
+        Described(
+            Stored,
+            problems=(*_KINDS.values(), problems.TOO_LARGE, problems.NOT_JSON, *STORE),
+            is_open=True,
+        )
+    )
     def livekit() -> Response:
+        """Take a webhook that LiveKit has signed: the `Authorization` header is its token.
+
+        Once it is answered with 200 it is stored.
+        """
         verified = _verified(settings)
         event = verified.event
         if event.name not in _USABLE or not event.room_name:

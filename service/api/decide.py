@@ -37,7 +37,13 @@ def deciding(settings: Settings, redis: redis.Redis, in_force: RulesInForce) -> 
         Described(
             Decision,
             body=Question,
-            problems=(problems.BAD_BODY, problems.NO_RULES, *STORE),
+            problems=(
+                problems.BAD_BODY,
+                problems.TOO_LARGE,
+                problems.NOT_JSON,
+                problems.NO_RULES,
+                *STORE,
+            ),
         )
     )
     def decide() -> Response:

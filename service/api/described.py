@@ -33,6 +33,10 @@ class Described:
     problems: tuple[Kind, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     """Request headers that it reads, and what each means."""
+    also: tuple[int, ...] = ()
+    """Other statuses with the same answer."""
+    is_open: bool = False
+    """Whether it needs no admin token."""
 
 
 def described(told: Described) -> Callable[[V], V]:

@@ -251,6 +251,25 @@ class Decision(Answer):
     token: str | None = Field(description="null: none is made here.")
 
 
+class Stored(Answer):
+    """A webhook is stored, was stored before, or is of no use to any rule."""
+
+    status: Literal["accepted", "duplicate", "ignored"]
+
+
+class Alive(Answer):
+    """The process is alive."""
+
+    status: Literal["ok"]
+
+
+class Ready(Answer):
+    """Whether it can do its work, and how safely: each part says what is wrong with it."""
+
+    status: Literal["ok", "warning", "failed"]
+    checks: dict[str, dict[str, Any]]
+
+
 class ProblemDocument(Answer):
     """RFC 9457."""
 

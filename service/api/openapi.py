@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _REF: Final = "#/components/schemas/{model}"
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _METHODS: Final = ("GET", "POST", "DELETE")
-_EVERYWHERE: Final = (TOKEN_MISSING, TOKEN_INVALID, INTERNAL)
+_GUARDED: Final = (TOKEN_MISSING, TOKEN_INVALID)
 
 
 def openapi() -> Blueprint:
@@ -140,13 +140,18 @@ def _operation(rule: Rule, told: Described, schemas: _Schemas) -> dict[str, Any]
         schema = schemas[told.body, "validation"]
         content = {"application/json": {"schema": schema}}
         operation["requestBody"] = {"required": told.body_required, "content": content}
+    schema = schemas[told.answer, "serialization"]
     answers = {
-        str(told.status): _answer(told.answer.__doc__, schemas[told.answer, "serialization"])
+        str(status): _answer(told.answer.__doc__, schema) for status in (told.status, *told.also)
     }
     problem = schemas[ProblemDocument, "serialization"]
-    for status, kinds in _by_status((*told.problems, *_EVERYWHERE)).items():
+    for status, kinds in _by_status(
+        (*told.problems, *(() if told.is_open else _GUARDED), INTERNAL)
+    ).items():
         words = "; ".join(f"`{kind.slug}`: {kind.title}" for kind in kinds)
         answers[str(status)] = _answer(words, problem, "application/problem+json")
+    if told.is_open:
+        operation["security"] = []
     operation["responses"] = dict(sorted(answers.items()))
     return operation
 
