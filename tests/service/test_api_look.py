@@ -96,14 +96,17 @@ def test_a_key_that_is_not_configured_is_400(look, redis, project):
     assert redis.dbsize() == 0
 
 
-def test_a_room_has_a_name(client):
-    assert client.post(f"{PREFIX}/rooms//look", headers=BEARER).status_code == 404
-    assert client.post(f"{PREFIX}/rooms/look", headers=BEARER).status_code == 404
+def test_a_room_has_a_name(client, redis):
+    for rest in ("rooms//look", "rooms/look"):  # which would be the page of a room `look`
+        answer = client.post(f"{PREFIX}/{rest}", headers=BEARER)
+        assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
+    assert redis.dbsize() == 0
 
 
 def test_it_is_ordered_by_post(client, redis):
     answer = client.get(path("a"), headers=BEARER)
-    assert (answer.status_code, "POST" in answer.headers["Allow"]) == (405, True)
+    assert answer.status_code == 404
+    assert "'a/look'" in answer.json["detail"], "it is the page of a room of that name"
     assert redis.dbsize() == 0
 
 
