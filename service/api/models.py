@@ -31,7 +31,7 @@ class Dispatch(Answer):
     id: str = Field(description="Ours; LiveKit's own is `dispatch_id`.")
     provider: str
     room: str
-    room_sid: str
+    room_sid: str | None = Field(description="null: ordered, and no worker has seen the room yet.")
     rule: str | None = Field(description="null: by hand.")
     subject: str
     agent: str
@@ -45,7 +45,7 @@ class Dispatch(Answer):
     agent_identity: str | None
     attempt: int
     event_id: str
-    rules_hash: str
+    rules_hash: str | None = Field(description="Of the rules that decided it.")
     created_at: Time
     accepted_at: Time | None
     joined_at: Time | None
