@@ -29,7 +29,6 @@ LEASE_SECONDS: Final = 15.0
 AT_ONCE: Final = 500
 FULL: Final = 0.9
 """The share of Redis's `maxmemory` from which on history makes room."""
-_OVER: Final = tuple(state for state in State if state not in LIVE)
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +39,18 @@ class Bounds:
 
     seconds: int
     bytes: int
+
+
+class _Index(NamedTuple):
+    """A sorted set of history."""
+
+    key: str
+    documents: str
+    """Prefix of their keys."""
+    by_room: str
+    """Prefix of the lists by room; `""` where there are none."""
+    until: str
+    """The score up to which its documents may go."""
 
 
 class _Old(NamedTuple):
@@ -88,7 +99,7 @@ class Retention:
             seconds, _ = await self._redis.time()
             horizon = (seconds - self._bounds.seconds) * 1000
             excess = await self._excess()
-            old = await self._oldest(None if excess > 0 else horizon)
+            old = await self._oldest(horizon, at_any_age=excess > 0)
             if excess > 0:
                 size = max(1, await self._size() // max(1, await self._count()))
                 old = old[: max(1, round(excess / size) + sum(o.score <= horizon for o in old))]
@@ -119,18 +130,17 @@ class Retention:
         return int(await self._redis.hget(keys.HISTORY, "bytes") or 0)
 
     async def _count(self) -> int:
-        indexes = [index for index, *_ in await self._indexes()]
+        indexes = [index for index, *_ in await self._indexes(0.0, at_any_age=True)]
         async with self._redis.pipeline(transaction=False) as pipe:
             for index in indexes:
                 pipe.zcard(index)
             return sum(await pipe.execute())
 
-    async def _oldest(self, horizon: float | None) -> list[_Old]:
-        """The oldest documents of all kinds, some of them; only those before a score, if given."""
-        indexes = await self._indexes()
+    async def _oldest(self, horizon: float, *, at_any_age: bool) -> list[_Old]:
+        """The oldest documents of all kinds that may go, some of them."""
+        indexes = await self._indexes(horizon, at_any_age=at_any_age)
         async with self._redis.pipeline(transaction=False) as pipe:
-            for index, *_ in indexes:
-                until = "+inf" if horizon is None else f"{horizon:.3f}"
+            for index, _, _, until in indexes:
                 pipe.zrange(
                     index, cast("int", "-inf"), cast("int", until), byscore=True, offset=0,
                     num=AT_ONCE, withscores=True,
@@ -147,21 +157,32 @@ class Retention:
                 )
                 for place, score in ((member.decode(), score) for member, score in members)
             ]
-            for (index, prefix, by_room), members in zip(indexes, found, strict=True)
+            for (index, prefix, by_room, _), members in zip(indexes, found, strict=True)
         )
         return heapq.nsmallest(AT_ONCE, (each for some in old for each in some))
 
-    async def _indexes(self) -> list[tuple[str, str, str]]:
-        """Keys of the sorted sets, prefix of their documents' keys and of their lists by room."""
+    async def _indexes(self, horizon: float, *, at_any_age: bool) -> list[_Index]:
+        """All sorted sets of history.
+
+        One that is said to be live for a week longer than history is kept is so no more: its room
+        was forgotten, or the next that happens there brings it back.
+        """
         found = cast("list[bytes]", await self._redis.zrange(keys.ROUTES, 0, -1))
         routes = [each.decode() for each in found]
+        until = "+inf" if at_any_age else f"{horizon:.3f}"
+        of_live = f"{horizon - keys.ROOM_SECONDS * 1000:.3f}"
         return [
-            (keys.EVENTS, keys.EVENT, keys.EVENTS_OF),
-            (keys.DEAD_LETTERS, keys.DEAD, ""),
+            _Index(keys.EVENTS, keys.EVENT, keys.EVENTS_OF, until),
+            _Index(keys.DEAD_LETTERS, keys.DEAD, "", until),
             *(
-                (f"{keys.DISPATCHES}{state}:{route}", keys.DISPATCH, keys.DISPATCHES_OF)
+                _Index(
+                    f"{keys.DISPATCHES}{state}:{route}",
+                    keys.DISPATCH,
+                    keys.DISPATCHES_OF,
+                    of_live if state in LIVE else until,
+                )
                 for route in (*routes, "")
-                for state in _OVER
+                for state in State
             ),
         ]
 

@@ -107,6 +107,15 @@ def test_the_oldest_goes_where_there_is_too_much_and_calls_stay(
     assert looked(settings, Bounds(24 * HOUR, size // 2)) == 0
 
 
+def test_one_whose_room_was_forgotten_is_not_live_for_ever(
+    redis: Redis, settings: Settings, now: float
+) -> None:
+    put(redis, 1, now - keys.ROOM_SECONDS - 3 * HOUR, State.ACTIVE)
+    put(redis, 2, now - keys.ROOM_SECONDS, State.ACTIVE)
+    assert looked(settings, Bounds(2 * HOUR, 10**9)) == 3, "both events, and the older of the two"
+    assert dispatches(redis) == ["D00002"]
+
+
 def test_calls_alone_may_be_more_than_the_bound(
     redis: Redis, settings: Settings, now: float
 ) -> None:
