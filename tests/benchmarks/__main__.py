@@ -17,6 +17,7 @@ from rich.console import Console
 
 from tests.benchmarks import alone
 from tests.benchmarks.beside import beside
+from tests.benchmarks.history import history
 from tests.benchmarks.hosts import hosts
 from tests.benchmarks.table import show, write
 
@@ -38,6 +39,7 @@ PARTS: Final[dict[str, tuple[str, Callable[[int], Iterable[Row]]]]] = {
     "burst": ("A burst", lambda _: alone.burst()),
     "hot": ("A hot room", lambda _: alone.hot_room()),
     "rooms": ("Many live rooms", lambda _: alone.live_rooms()),
+    "history": ("A long history", lambda _: history()),
     "reconcile": ("Reconcile", lambda _: alone.reconcile()),
     "workers": ("More workers on this machine", alone.workers),
     "hosts": ("Two hosts", hosts),
