@@ -31,7 +31,7 @@ def test_ready_tells_the_rules_and_that_persistence_is_weak(settings):
     assert told["checks"]["redis"] == {"status": "ok"}
     assert told["checks"]["persistence"]["policy"] == "none"
     rules = told["checks"]["rules"]
-    assert (rules["status"], rules["count"], len(rules["hash"])) == ("ok", 1, 64)
+    assert (rules["status"], rules["count"], len(rules["hash"])) == ("ok", 1, 16)
 
 
 def test_nobody_at_work_is_a_warning(settings, redis):
