@@ -15,7 +15,7 @@ from rules.decision import Reason
 from rules.frozen import replace
 from rules.release import Leaving
 from workers import keys, orders
-from workers.dispatch import Dispatch, State, Step
+from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotYet, ProviderError, Refused
 from workers.history import dispatch_document
 from workers.looking import look
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workers.hold import Hold, Note
-    from workers.providers.base import Provider
+    from workers.providers.base import Listed, Provider
     from workers.record import Record
     from workers.tools import Gate, Tools
 
@@ -135,7 +135,8 @@ async def _withdraw(hold: Hold, tools: Tools, order: Order, dispatches: Sequence
     now, record = tools.queue.now(), hold.record
     changed = [_withdrawn(d, tools, now) for d in dispatches]
     for before, after in zip(dispatches, changed, strict=True):
-        record = record.with_held(after)
+        if after.rule:
+            record = record.with_held(after)
         if before.state is State.SCHEDULED and before.is_restart:  # its agent has failed already
             record = record.with_unwanted({before.replaces: before.agent}, now)
     await _write(hold, tools, order, record.with_dispatches(changed), changed)
@@ -163,8 +164,8 @@ async def _remove_agent(hold: Hold, tools: Tools, order: Order) -> None:
         if not ours:
             provider, gate = _server(hold, tools)
             with gate.entered():
-                jobs = await _removed(identity, hold, tools, provider)
-            ours = [d for d in live if d.dispatch_id in jobs]
+                sent = await _removed(identity, hold, tools, provider)
+            ours = [d for d in live if any(_is_of(d, each) for each in sent)]
     except Refused as error:  # it has just gone; or LiveKit will not, however often it is asked
         log.warning("agent_not_removed", room=hold.room, identity=identity, error=str(error))
     except (NotYet, ProviderError) as error:
@@ -174,9 +175,8 @@ async def _remove_agent(hold: Hold, tools: Tools, order: Order) -> None:
     await _withdraw(hold, tools, order, ours)
 
 
-async def _removed(identity: str, hold: Hold, tools: Tools, provider: Provider) -> set[str]:
-    """Remove an agent that is there, unless it is ours: then the ids that LiveKit has of its
-    dispatches.
+async def _removed(identity: str, hold: Hold, tools: Tools, provider: Provider) -> Sequence[Listed]:
+    """Remove an agent that is there, unless it is ours; the dispatches that have sent it.
 
     Raises:
         ProviderError: it was not done.
@@ -186,14 +186,20 @@ async def _removed(identity: str, hold: Hold, tools: Tools, provider: Provider) 
     agents = [p for p in listing.participants if p.get("kind") == "AGENT"]
     if all(p["identity"] != identity for p in agents):
         log.info("no_such_agent", room=hold.room, identity=identity)
-        return set()
+        return ()
     await tools.queue.keep(hold, CALL_SECONDS + 1)
-    sent = {d.id for d in await provider.dispatches(hold.room) if identity in identities([d])}
-    if not sent & {d.dispatch_id for d in hold.record.dispatches.values() if d.live}:
+    sent = [d for d in await provider.dispatches(hold.room) if identity in identities([d])]
+    live = [d for d in hold.record.dispatches.values() if d.live]
+    if not any(_is_of(d, each) for d in live for each in sent):
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         await provider.remove(hold.room, identity)
         log.info("agent_removed", room=hold.room, identity=identity)
     return sent
+
+
+def _is_of(dispatch: Dispatch, listed: Listed) -> bool:
+    """Whether what is listed was made for a dispatch of ours."""
+    return listed.attributes.get(ID_ATTRIBUTE) == dispatch.id or listed.id == dispatch.dispatch_id
 
 
 async def _sid(hold: Hold, tools: Tools) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rules.event import read_event
 from workers import keys, scripts
+from workers.entries import ORDER, order_offer
 from workers.intake import Intake
 from workers.places import document_id, place
 
@@ -62,7 +63,11 @@ class DeadLetters:
             msg = f"{letter.id} is not an event and cannot be replayed: {letter.error}"
             raise ValueError(msg)  # noqa: TRY004 - bad input, not a programming error
         self._redis.delete(f"{keys.SEEN}{letter.server}:{letter.id}")
-        Intake(self._redis).accept(letter.server, read_event(letter.body))
+        if letter.body.get("event") == ORDER:
+            offer = order_offer(letter.server, letter.room, letter.id, letter.body)
+            Intake(self._redis).offer(offer)
+        else:
+            Intake(self._redis).accept(letter.server, read_event(letter.body))
         document = f"{letter.server}:{letter.id}"
         args = [keys.DEAD + document, place(letter.room, document), keys.DEAD_LETTERS, ""]
         scripts.call(self._redis, scripts.FORGET, [keys.HISTORY], args)

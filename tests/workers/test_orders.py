@@ -10,6 +10,7 @@ from service.sandbox import Worker
 from tests.waiting import eventually, throughout
 from tests.workers.conftest import GREET, explicit
 from workers import keys
+from workers.deadletters import DeadLetters
 from workers.ledger import Ledger
 from workers.orders import BadOrder, KeyUsed, Orders
 
@@ -168,6 +169,40 @@ class TestDispatch:
         eventually(lambda: state(house, ours) == "active")
         assert len(explicit(sandbox, "a")) == 2
 
+    def test_nothing_is_known_of_the_room_while_livekit_is_away(
+        self, house: House, sandbox: Sandbox, orders: Orders, server: str
+    ) -> None:
+        sandbox.fault("webhooks_lost")
+        sandbox.join("a", "ana")
+        sandbox.heal()
+        sandbox.fault("unavailable")
+        begin(house)
+        ours = orders.dispatch(server, "a", "greeter")
+        eventually(lambda: sandbox.calls.of("ListRooms"))
+        waiting = orders.known(ours)
+        assert waiting is not None
+        assert (waiting["state"], waiting["created_at"] is None) == ("requested", False)
+        sandbox.heal()
+        eventually(lambda: state(house, ours) == "active")
+        assert len(explicit(sandbox, "a")) == 1
+
+    def test_one_that_its_worker_died_of_can_be_given_again(
+        self, house: House, sandbox: Sandbox, orders: Orders, server: str, redis: Redis
+    ) -> None:
+        house.rules.write_text(NO_RULE)
+        sandbox.fault("webhooks_lost", rooms=["a"])
+        sandbox.join("a", "ana")
+        sandbox.heal()
+        ours = orders.dispatch(server, "a", "greeter")
+        trying = {"trying": f"lkd.order.{ours}", "tries": 3}
+        redis.hset(f"{keys.ROOM}{server}:a", mapping=trying)
+        house.start_worker()
+        [letter] = eventually(DeadLetters(redis).list)
+        assert Ledger(redis).dispatch(ours) is None
+        assert DeadLetters(redis).replay(letter.id)
+        eventually(lambda: state(house, ours) == "active")
+        assert DeadLetters(redis).list() == []
+
     @pytest.mark.parametrize(
         ("field", "asked"),
         [
@@ -282,6 +317,19 @@ class TestRemoveAgent:
         orders.remove_agent(server, "a", sent["agent_identity"])
         eventually(lambda: state(house, sent["id"]) == "released")
         eventually(lambda: explicit(sandbox, "a") == [] and agents(sandbox, "a") == [])
+
+    def test_one_that_is_not_known_as_ours_yet_goes_with_its_dispatch(
+        self, house: House, sandbox: Sandbox, orders: Orders, server: str
+    ) -> None:
+        begin(house)
+        sandbox.fault("webhooks_lost", rooms=["b"])
+        sandbox.join("b", "ana")
+        ours = orders.dispatch(server, "b", "greeter")
+        eventually(lambda: state(house, ours) == "pending")
+        [identity] = eventually(lambda: agents(sandbox, "b"))
+        orders.remove_agent(server, "b", identity)
+        eventually(lambda: state(house, ours) == "released")
+        eventually(lambda: explicit(sandbox, "b") == [] and agents(sandbox, "b") == [])
 
     def test_a_strangers_goes_and_nobody_else(
         self, house: House, sandbox: Sandbox, orders: Orders, server: str
