@@ -31,7 +31,10 @@ SHORT_ID = 9
 
 @click.group(cls=Commands, commands_at=_AT, default="list")
 def dispatches() -> None:
-    """Show what was dispatched, and dispatch by hand; alone, it is `dispatches list`."""
+    """Show what was dispatched, or dispatch by hand.
+
+    Alone, it is `dispatches list`.
+    """
 
 
 @click.command("list", epilog=example("dispatcher dispatches list --room support-1 --since 2h"))

@@ -59,7 +59,7 @@ class Webhooks:
         self._looks += 1
         look_id = f"lkd.look.{self._looks}"
         body = json.dumps({"event": LOOK, "id": look_id, "room": {"name": room}})
-        self._intake._offer(entries._offer(SERVER, room, look_id, body))
+        self._intake.offer(entries._offer(SERVER, room, look_id, body))
         self._world.note("reconciling:", room, look_id)
         self._world.accepted[f"{SERVER}:{room}"].append(look_id)
 
