@@ -30,8 +30,16 @@ _CAN_STAY: Final = hasattr(os, "sched_setaffinity")
 @click.option("--core", type=int, help="Stay on this core, with Valkey: that is much quicker.")
 @click.option("--cores", is_flag=True, help="Play on all cores.")
 @click.option("--without", type=click.Choice(list(SAFEGUARDS)), help="Take a safeguard out.")
+@click.option("--orders", is_flag=True, help="Have somebody give orders by hand.")
 def main(
-    *, first: int, count: int | None, step: int, core: int | None, cores: bool, without: str | None
+    *,
+    first: int,
+    count: int | None,
+    step: int,
+    core: int | None,
+    cores: bool,
+    without: str | None,
+    orders: bool,
 ) -> None:
     """Play the seed FIRST and tell what happens; with COUNT, play so many and tell what failed.
 
@@ -42,26 +50,26 @@ def main(
         os.sched_setaffinity(0, {core})
     began = time.monotonic()
     if count is not None and cores:
-        told = _on_all_cores(first, count)
+        told = _on_all_cores(first, count, ["--orders"] if orders else [])
     else:
         safeguard = SAFEGUARDS.get(without or "")
         change = safeguard.change if safeguard is not None else as_it_is
         with running_valkey() as valkey, safeguard.removed() if safeguard else nullcontext():
             store = Store(str(valkey.socket), change)
             if count is None:
-                sys.exit(1 if play(first, store, told=click.echo) else 0)
-            told = _play(range(first, first + count, step), store)
+                sys.exit(1 if play(first, store, click.echo, has_orders=orders) else 0)
+            told = _play(range(first, first + count, step), store, orders=orders)
     told["seconds"] = round(time.monotonic() - began, 2)
     click.echo(json.dumps(told))
     sys.exit(1 if told["failed"] else 0)
 
 
-def _play(seeds: range, store: Store) -> dict[str, Any]:
+def _play(seeds: range, store: Store, *, orders: bool) -> dict[str, Any]:
     gc.freeze()
     gc.set_threshold(50_000)
     played, failed = 0, {}
     for seed in seeds:
-        violations = play(seed, store)
+        violations = play(seed, store, has_orders=orders)
         played += 1
         if violations:
             failed[seed] = violations
@@ -70,13 +78,13 @@ def _play(seeds: range, store: Store) -> dict[str, Any]:
     return {"played": played, "failed": failed}
 
 
-def _on_all_cores(first: int, count: int) -> dict[str, Any]:
+def _on_all_cores(first: int, count: int, more: list[str]) -> dict[str, Any]:
     """A process and its Valkey on each core, each with its share of the seeds."""
     usable = sorted(os.sched_getaffinity(0)) if _CAN_STAY else range(os.cpu_count() or 1)
     players = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.simulation", str(first + number), str(count - number),
-             "--step", str(len(usable)), "--core", str(core)],
+             "--step", str(len(usable)), "--core", str(core), *more],
             stdout=subprocess.PIPE, text=True,
         )
         for number, core in enumerate(usable)

@@ -177,13 +177,13 @@ class _Runner:
                 world.note(self._me.name, "claims", *(room[1].decode() for room in answer[2]))
         elif script is scripts.COMMIT:
             if args[3] or args[5] or answer != b"ok":
-                record = _in_short(str(args[5]))
+                record = _in_short(cast("bytes", args[5]))
                 world.note(self._me.name, "commits", args[3], args[4], answer, record)
         else:
             world.note(self._me.name, script.name, answer)
 
 
-def _in_short(text: str) -> str:
+def _in_short(text: bytes) -> str:
     """A record, for whoever reads along."""
     if not text:
         return ""

@@ -223,8 +223,10 @@ class LiveKit:
         if room.people[identity].kind != "AGENT":
             self._world.violated("a human was removed:", identity)
         for made in room.dispatches.values():
-            if made.identity == identity and not made.ours:
-                self._world.violated("somebody else's agent was removed:", identity)
+            if made.identity == identity:
+                made.is_over = True  # its dispatch stays
+                if not made.ours:
+                    self._world.violated("somebody else's agent was removed:", identity)
         self.leave(room, identity, "PARTICIPANT_REMOVED")
 
     def sids(self, names: Mapping[str, None]) -> dict[str, str]:

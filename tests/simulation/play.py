@@ -13,6 +13,7 @@ from tests.simulation.agents import Agents, manners
 from tests.simulation.claimant import MOST_DEATHS, Claimant
 from tests.simulation.livekit import LiveKit
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.ordering import Ordering
 from tests.simulation.reconciling import reconcile
 from tests.simulation.rulebook import rulebook
 from tests.simulation.traffic import ROOMS, Traffic
@@ -34,8 +35,14 @@ _AWAY: Final = 0.06
 _SKEWS: Final = (0.0, 0.0, 0.0, -3.0, 3.0)
 
 
-def play(seed: int, store: Store, told: Callable[[str], None] | None = None) -> list[str]:
-    """Play a seed.
+def play(
+    seed: int,
+    store: Store,
+    told: Callable[[str], None] | None = None,
+    *,
+    has_orders: bool = False,
+) -> list[str]:
+    """Play a seed; `has_orders` if somebody gives orders by hand, too.
 
     Returns:
         What was violated, in the order in which it was seen.
@@ -47,7 +54,11 @@ def play(seed: int, store: Store, told: Callable[[str], None] | None = None) -> 
     _listen(world)
     try:
         simulation = Simulation(world)
+        ordering = Ordering(world, simulation.livekit, simulation.webhooks)
+        if has_orders:
+            ordering.begin(simulation.last)
         loop.run()
+        ordering.check()
         invariants.check(world, simulation.livekit, simulation.book.promises)
     finally:
         world.told = None
@@ -62,8 +73,8 @@ class Simulation:
         chance = world.chance
         self.world = world
         self.book = rulebook(chance)
-        self._webhooks = Webhooks(world)
-        self.livekit = LiveKit(world, self._webhooks.send, departure=chance.choice((1.0, 20.0)))
+        self.webhooks = Webhooks(world)
+        self.livekit = LiveKit(world, self.webhooks.send, departure=chance.choice((1.0, 20.0)))
         Agents(world, self.livekit, manners(chance))
         self._claimants: list[Claimant] = []
         self._alarm: Handle | None = None
@@ -73,7 +84,7 @@ class Simulation:
         world.note("weather:", world.weather, "skew:", world.skew)
         for _ in range(chance.choice((1, 2, 2, 3))):
             self._start()
-        last = Traffic(world, self.livekit).begin()
+        last = self.last = Traffic(world, self.livekit).begin()
         is_away = chance.random() < _AWAY
         gone_at = chance.uniform(0.0, last)
         calm = last + chance.uniform(0.0, 40.0)
@@ -118,7 +129,7 @@ class Simulation:
         for at in (*early, calm + 5.0, calm + 40.0):
             if is_by_hand:
                 for name in ROOMS:
-                    self.world.later(at, self._webhooks.look, name)
+                    self.world.later(at, self.webhooks.look, name)
             else:
                 self.world.later(at, self._pass)
 
@@ -129,7 +140,7 @@ class Simulation:
             self.world.later(5.0, self._pass)
             return
         who = self.world.chance.choice(awake)
-        self.world.loop.create_task(reconcile(who, self._webhooks.look))
+        self.world.loop.create_task(reconcile(who, self.webhooks.look))
 
     def _clear_up(self) -> None:
         self.world.note("the weather clears up")

@@ -36,6 +36,14 @@ def test_no_seed_violates_a_guarantee(path: str) -> None:
     assert failed == {}, "replay one with: python -m tests.simulation SEED"
 
 
+def test_no_order_by_hand_is_lost_or_done_twice(path: str) -> None:
+    store = Store(path)
+    seeds = range(SEEDS)
+    failed = {seed: said for seed in seeds if (said := play(seed, store, has_orders=True))}
+    store.close()
+    assert failed == {}, "replay one with: python -m tests.simulation SEED --orders"
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", SAFEGUARDS)
 def test_a_safeguard_that_is_taken_out_is_missed(path: str, figure: Figure, name: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import redis
 
     from tests.simulation.world import World
+    from workers.entries import Offer
 
 _PAUSES: Final = (1.0, 3.0, 7.0, 15.0)
 """Seconds before LiveKit's second attempt, and its next ones."""
@@ -51,6 +52,10 @@ class Webhooks:
         queue.append(body)
         if len(queue) == 1:
             self._next(room)
+
+    def accept(self, offer: Offer) -> str:
+        """Put another entry into an inbox."""
+        return self._intake.offer(offer)
 
     def look(self, room: str) -> None:
         """Have a room looked at."""
