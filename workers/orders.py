@@ -17,8 +17,9 @@ from workers import keys
 from workers.compact import compact
 from workers.dispatch import SHOWN
 from workers.entries import order_offer
+from workers.history import shown_dispatch
 from workers.intake import Intake
-from workers.kept import from_record, to_record
+from workers.kept import to_record
 from workers.ledger import Ledger
 from workers.planned import ordered, ordered_id
 
@@ -113,19 +114,25 @@ class Orders:
 
     def known(self, dispatch_id: str) -> dict[str, Any] | None:
         """A dispatch as it is now, as `Dispatch.to_json`: waiting, or in history."""
-        ledger = Ledger(self._redis)
-        found = (
-            ledger.dispatch(dispatch_id)
-            or self.waiting(dispatch_id)
-            or ledger.dispatch(dispatch_id)  # it was taken up in between
-        )
+        found = self.shown(dispatch_id)
         return found and {name: found[name] for name in SHOWN}
 
-    def waiting(self, dispatch_id: str) -> dict[str, Any] | None:
-        """A dispatch that was ordered and that no worker has taken up, as `Dispatch.to_json`."""
+    def shown(self, dispatch_id: str) -> dict[str, Any] | None:
+        """The same with its history, as `Ledger.dispatch`."""
+        ledger = Ledger(self._redis)
+        return (
+            ledger.dispatch(dispatch_id)
+            or self._waiting(dispatch_id)
+            or ledger.dispatch(dispatch_id)  # it was taken up in between
+        )
+
+    def _waiting(self, dispatch_id: str) -> dict[str, Any] | None:
+        """A dispatch that was ordered and that no worker has taken up yet."""
         text = self._redis.get(keys.ORDER + dispatch_id)
         known = json.loads(text) if text else {}
-        return from_record(known["record"]).to_json() if "record" in known else None
+        if "record" not in known:
+            return None
+        return {**shown_dispatch(compact(known["record"])), "followed_by": None}
 
     def _order(self, server_id: str, room: str, asked: dict[str, Any]) -> str:
         dispatch_id = str(asked["id"])

@@ -37,7 +37,7 @@ def server_of_room(
                 " see LIVEKIT_API_KEY and LIVEKIT_KEYS"
             )
         return server
-    servers = servers_of_room(redis, settings, room)
+    servers = _servers_of_room(redis, settings, room)
     if not servers:
         raise WhichServer("no LiveKit server is configured here; see LIVEKIT_URL")
     if len(servers) > 1:
@@ -48,12 +48,8 @@ def server_of_room(
     return servers[0]
 
 
-def servers_of_room(redis: redis.Redis, settings: Settings, room: str) -> Sequence[Server]:
-    """The servers on which the room is known to be live; all of them, if it is known on none.
-
-    Raises:
-        RedisError: Redis could not be reached.
-    """
+def _servers_of_room(redis: redis.Redis, settings: Settings, room: str) -> Sequence[Server]:
+    """The servers on which the room is known to be live; all of them, if it is known on none."""
     servers = settings.servers
     if len(servers) < 2:  # noqa: PLR2004 - nothing to choose
         return servers

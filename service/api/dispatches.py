@@ -13,6 +13,7 @@ from service.api.models import Dispatches, OneDispatch
 from service.api.query import DispatchesQuery, bad_cursor, read_query
 from service.problems import Problem
 from workers.ledger import BadCursor, Ledger
+from workers.orders import Orders
 
 if TYPE_CHECKING:
     import redis
@@ -42,7 +43,7 @@ def dispatches(redis: redis.Redis) -> Blueprint:
     @described(Described(OneDispatch, problems=(problems.NOT_FOUND, *STORE)))
     def shown(dispatch_id: str) -> Response:
         """One dispatch with its history."""
-        found = ledger.dispatch(dispatch_id)
+        found = Orders(redis).shown(dispatch_id)  # those too that no worker has taken up yet
         if found is None:
             detail = f"There is no dispatch {quoted(dispatch_id)}, or it is no longer kept."
             raise Problem(problems.NOT_FOUND, detail)

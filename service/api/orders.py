@@ -22,7 +22,7 @@ from service.bodies import json_body
 from service.problems import Problem
 from workers.orders import BadOrder, KeyUsed, Orders
 from workers.states import LIVE
-from workers.whereabouts import WhichServer, server_of_room, servers_of_room
+from workers.whereabouts import WhichServer, server_of_room
 
 if TYPE_CHECKING:
     import redis
@@ -138,7 +138,7 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
             raise Problem(
                 problems.ALREADY_OVER, f"The dispatch {dispatch_id} is over: {found['state']}."
             )
-        for server in servers_of_room(redis, settings, found["room"]):
+        for server in settings.servers:  # where it is not known, nothing happens
             Orders(redis).remove(server.id, found["room"], dispatch_id)
         log.info("removal_ordered", room=found["room"], dispatch=dispatch_id)
         return _answer(found)

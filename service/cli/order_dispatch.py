@@ -15,7 +15,7 @@ from service.cli.output import json_option, print_json, printable
 from workers.ledger import Ledger
 from workers.orders import BadOrder, KeyUsed, Orders
 from workers.states import LIVE, State
-from workers.whereabouts import WhichServer, server_of_room, servers_of_room
+from workers.whereabouts import WhichServer, server_of_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,11 +107,10 @@ def delete(*, dispatch_id: str, wait: bool, as_json: bool) -> None:
     """
     settings = settings_with_livekit()
     with reached_redis(settings) as redis:
-        waiting = Orders(redis).waiting(dispatch_id)
-        found = waiting or found_dispatch(Ledger(redis), dispatch_id)
+        found = Orders(redis).known(dispatch_id) or found_dispatch(Ledger(redis), dispatch_id)
         if found["state"] not in LIVE:
             raise Failure(f"{found['id']} is over already: {_headline(found)}")
-        for server in servers_of_room(redis, settings, found["room"]):
+        for server in settings.servers:  # where it is not known, nothing happens
             Orders(redis).remove(server.id, found["room"], found["id"])
         if wait:
             _until(redis, found["id"], lambda state: state not in LIVE)

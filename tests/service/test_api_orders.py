@@ -12,7 +12,6 @@ from tests.service.test_api_look import SECOND, entries
 from workers import keys
 from workers.dispatch import State
 from workers.history import dispatch_document
-from workers.orders import Orders
 from workers.planned import ordered
 from workers.settings import load_settings
 
@@ -233,10 +232,16 @@ class TestSeveralServers:
 
     def test_that_on_which_the_room_is_live(self, order, other, two, redis):
         redis.zadd(keys.ROOMS, {keys.room_key(two.servers[1].id, "support-1"): 1})
-        ours = order(ORDER, client=other).json["id"]
-        assert other.delete(f"{PREFIX}/dispatches/{ours}", headers=BEARER).status_code == 202
-        assert len(entries(redis, two.servers[1], "support-1")) == 2
+        assert order(ORDER, client=other).status_code == 202
+        assert len(entries(redis, two.servers[1], "support-1")) == 1
         assert entries(redis, two.servers[0], "support-1") == []
+
+    def test_a_dispatch_is_to_go_wherever_it_is(self, order, other, two, redis):
+        ours = order({**ORDER, "project": "other"}, client=other).json["id"]
+        redis.zadd(keys.ROOMS, {keys.room_key(two.servers[0].id, "support-1"): 1})
+        assert other.delete(f"{PREFIX}/dispatches/{ours}", headers=BEARER).status_code == 202
+        asked = [entries(redis, server, "support-1")[-1][1]["order"] for server in two.servers]
+        assert asked == ["remove", "remove"]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +257,9 @@ def test_without_redis_it_is_503_and_says_when_to_come_again(environ, method, pa
     assert "hush" not in answer.text
 
 
-def test_what_waits_is_told_until_a_worker_has_taken_it_up(order, redis):
-    ours = order(ORDER).json
-    assert Orders(redis).waiting(ours["id"]) == ours
-    assert Orders(redis).waiting("Dnone") is None
+def test_it_is_at_its_location_before_a_worker_has_taken_it_up(order, client, redis):
+    ordered_now = order(ORDER)
+    shown = client.get(ordered_now.headers["Location"], headers=BEARER)
+    assert shown.status_code == 200
+    assert {name: shown.json[name] for name in FIELDS} == ordered_now.json
+    assert [move["state"] for move in shown.json["timeline"]] == ["requested"]

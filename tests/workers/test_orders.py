@@ -127,11 +127,13 @@ class TestDispatch:
         begin(house)
         sandbox.join("a", "ana")
         ours = orders.dispatch(server, "a", "greeter", attributes={"a": "1", "b": "2"}, key="k")
-        assert orders.waiting(ours) is None or orders.waiting(ours)["state"] == "requested"
+        known = orders.known(ours)
+        assert known is not None
+        assert known["state"] in ("requested", "pending", "active")
         eventually(lambda: state(house, ours) == "active")
         again = orders.dispatch(server, "a", "greeter", attributes={"b": "2", "a": "1"}, key="k")
         assert again == ours
-        assert orders.waiting(ours) is None
+        assert orders.known(ours) == Ledger(redis).dispatches(room="a").items[-1]
         for other in ({"room": "b"}, {"key": "l"}, {"key": ""}):
             asked = {"room": "a", "key": "k", **other}
             assert orders.dispatch(server, agent="other", **asked) != ours
