@@ -62,9 +62,10 @@ async def identify(hold: Hold, tools: Tools) -> tuple[Record, Sequence[Dispatch]
     met: list[Dispatch] = []
     held: list[Dispatch] = []
     for known in listed:
-        agent = _agent_of(known, by_identity)
+        job, agent = _job_and_agent_of(known, by_identity)
         if known.id in waiting and agent is not None:
-            outcome = _met(waiting.pop(known.id), agent, record, now, ours=ours)
+            waited = replace(waiting.pop(known.id), worker_id=job)
+            outcome = _met(waited, agent, record, now, ours=ours)
             met += outcome.changed
             held += [outcome.dispatch] if outcome.held else []
     sids = {d.agent_sid for d in met}
@@ -157,8 +158,14 @@ def _is_waited_for(dispatch: Dispatch) -> bool:
     return dispatch.state is State.PENDING and dispatch.withdrawn is None
 
 
-def _agent_of(dispatch: Listed, by_identity: dict[str, SeenAgent]) -> SeenAgent | None:
-    return next((by_identity[j.identity] for j in dispatch.jobs if j.identity in by_identity), None)
+def _job_and_agent_of(
+    dispatch: Listed, by_identity: dict[str, SeenAgent]
+) -> tuple[str, SeenAgent | None]:
+    """The worker of the job whose agent is there, and that agent."""
+    found = (
+        (j.worker_id, by_identity[j.identity]) for j in dispatch.jobs if j.identity in by_identity
+    )
+    return next(found, ("", None))
 
 
 def _met(dispatch: Dispatch, agent: SeenAgent, record: Record, now: float, *, ours: bool) -> Left:

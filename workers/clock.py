@@ -76,6 +76,11 @@ def rfc3339(seconds: float | None) -> str | None:
     return written.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def date_of(at: float) -> str:
+    """The day, UTC, of a time in Unix seconds, as `2026-03-02`."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+
 class Ahead:
     """How far a server's clock is ahead of Redis's, from when its events arrive.
 

@@ -117,6 +117,8 @@ class Dispatch:
     """What it is once it has been deleted: `superseded`, `failed` or `released`."""
     job_identity: str = field(default="", metadata={"inner": True})
     """What its agent would join as, where a listing has told and it has not come."""
+    worker_id: str = field(default="", metadata={"inner": True})
+    """LiveKit's id of the worker that took its job, where a listing has told."""
     moves: tuple[Move, ...] = field(default=(), metadata={"inner": True})
 
     @property

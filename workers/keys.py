@@ -43,6 +43,12 @@
 | lkd:minute:<n>          | hash   | commit           | ledger        | 2 hours                   |
 | lkd:hits, lkd:hits:last | hash   | commit           | ledger        | a field for each rule     |
 | lkd:day:<date>          | hash   | commit           | registry      | 8 days                    |
+| lkd:peak:<date>         | hash   | agent workers    | registry      | 8 days                    |
+| lkd:outcomes:<agent>    | list   | commit (trims)   | registry      | 8 days after the last     |
+| lkd:agent-workers       | hash   | agent workers    | registry      | 1 day after the last      |
+| lkd:agents              | string | agent workers    | agent workers | 10 s, a lease             |
+| lkd:strangers:<server>  | hash   | reconcile        | registry      | until the next pass, or   |
+|                         |        |                  |               | 5 intervals               |
 | rq:*                    |        | RQ, wake, accept | RQ            | RQ's own                  |
 
 `<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
@@ -111,6 +117,16 @@ LAST_HITS: Final = "lkd:hits:last"
 """The same, and when each last did, Unix ms."""
 DAY: Final = "lkd:day:"
 """Fields are an agent, `\x1f`, a deployment; values how many sessions began on that day, UTC."""
+PEAK: Final = "lkd:peak:"
+"""The same; values are the most sessions there were at a time on that day."""
+OUTCOMES: Final = "lkd:outcomes:"
+"""Of an agent, `\x1f`, a deployment: see workers/outcomes.py."""
+AGENT_WORKERS: Final = "lkd:agent-workers"
+"""Fields are URLs, values what was told there: see workers/agent_workers.py."""
+AGENTS_LEASE: Final = "lkd:agents"
+STRANGERS: Final = "lkd:strangers:"
+"""Fields are names of agents that nobody here has sent, values how many are in rooms, and in how
+many of those one of ours is too."""
 SEEN: Final = "lkd:seen:"
 
 QUEUE: Final = "dispatcher"
@@ -124,6 +140,7 @@ SEEN_SECONDS: Final = 3600
 ORDER_SECONDS: Final = 86400
 """How long the same order, given again, is the same."""
 ROOM_SECONDS: Final = 7 * 86400
+DAY_SECONDS: Final = 8 * 86400
 ENDED_ROOM_SECONDS: Final = 3600
 
 

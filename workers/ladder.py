@@ -64,6 +64,8 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     )
     if until is not None:  # it came and has left, or is there and not told yet: see `agents.py`
         return Stepped(replace(dispatch, join_by=until, unlisted=0))
+    if mine.jobs:
+        dispatch = replace(dispatch, worker_id=mine.jobs[-1].worker_id)
     why = no_agent(dispatch, mine)
     if dispatch.join_within is None:
         return Stepped(dispatch.told(why, now, join_by=None, unlisted=0, failures=0))

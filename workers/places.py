@@ -36,6 +36,17 @@ def read_route(key: str) -> Route:
     return Route(rule, agent, deployment)
 
 
+def agent_key(agent: str, deployment: str) -> str:
+    """An agent of a deployment, as counters name it; `split_agent` reads it back."""
+    return f"{agent}\x1f{deployment}"
+
+
+def split_agent(key: str) -> tuple[str, str]:
+    """The agent and the deployment of an `agent_key`."""
+    agent, _, deployment = key.rpartition("\x1f")
+    return agent, deployment
+
+
 def place(room: str, document_id: str) -> str:
     """The place of a room's document."""
     return room_digest(room) + document_id

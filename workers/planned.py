@@ -241,6 +241,7 @@ def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Di
         "join_by": None,
         "withdrawn": None,
         "job_identity": "",
+        "worker_id": "",
         "replaces": "",
         "replaced_identity": "",
         **changes,

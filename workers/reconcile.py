@@ -22,6 +22,7 @@ from workers.drift import drift, strangers, watched
 from workers.entries import look_offer
 from workers.errors import ProviderError
 from workers.record import Record
+from workers.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -165,9 +166,10 @@ class Reconciler:
             self._failed_at = self._monotonic()
             return
         done.calls, done.rooms = 1, len(rooms)
+        seen = Strangers()
         for room in await self._live(server_id) - rooms.keys():
             await self._look(server_id, room, done)
-        await self._compare(server_id, rooms, done)
+        await self._compare(server_id, rooms, done, seen)
         took = self._monotonic() - began
         told: dict[str, float] = {"seconds": round(took, 3), **asdict(done)}
         key = keys.RECONCILED + server_id
@@ -175,6 +177,7 @@ class Reconciler:
             key, "at", str(at), items=[x for kv in told.items() for x in kv]
         )
         await self._runner.redis.expire(key, KEPT_SECONDS)
+        await seen.keep(self._runner.redis, server_id, 5 * self._interval)
         if done.looks or done.failed:
             log.info("reconciled", **told)
 
@@ -184,13 +187,15 @@ class Reconciler:
         split = (keys.split_room_key(member.decode()) for member in members)
         return {name for owner, name in split if owner == server_id}
 
-    async def _compare(self, server_id: str, rooms: Mapping[str, Fields], done: Pass) -> None:
+    async def _compare(
+        self, server_id: str, rooms: Mapping[str, Fields], done: Pass, seen: Strangers
+    ) -> None:
         pause = min(PAUSE_SECONDS, SHARE * self._interval / max(1, len(rooms)))
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(room: Fields, record: Record) -> None:
             async with places:
-                await self._room(server_id, room, record, done)
+                await self._room(server_id, room, record, done, seen)
 
         for names in _chunks(rooms):
             if not await self._is_ours():
@@ -208,7 +213,9 @@ class Reconciler:
         texts = await pipe.execute()
         return {n: Record.from_json(t or b"") for n, t in zip(names, texts, strict=True)}
 
-    async def _room(self, server_id: str, room: Fields, record: Record, done: Pass) -> None:
+    async def _room(
+        self, server_id: str, room: Fields, record: Record, done: Pass, seen: Strangers
+    ) -> None:
         name, session = str(room["name"]), record.session
         if record.look_due is not None:
             return  # it is looked at already
@@ -225,7 +232,9 @@ class Reconciler:
             return
         watching = watched(self._tools.ruleset, name)
         found = drift(record, name, listing, 0.0, watching, provider.project)
-        if found or strangers(record, listing).keys() - record.strangers:
+        others = strangers(record, listing)
+        seen.room(record, others)
+        if found or others.keys() - record.strangers:
             await self._look(server_id, name, done)
 
     async def _look(self, server_id: str, room: str, done: Pass) -> None:

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rules.durations import parse_duration
+from workers.addresses import WorkerAddress, parse_addresses
 from workers.connection import check_redis_url, passwords_in, without_password
 from workers.servers import Server, ServerError, find_servers, normal_url, parse_pairs
 from workers.sizes import parse_size
@@ -69,6 +70,8 @@ class Settings:
     reconcile_interval: timedelta
     """How often what webhooks said is compared with what LiveKit lists; 0: never."""
     restarts: Restarts
+    agent_workers: tuple[WorkerAddress, ...]
+    """Workers of livekit-agents that are asked what they are."""
     redis_url: str | None = field(repr=False)
     """None: the embedded Valkey."""
     admin_token: str | None = field(repr=False)
@@ -129,6 +132,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         history_bytes=given.dispatcher_history_bytes,
         reconcile_interval=given.dispatcher_reconcile_interval,
         restarts=given.dispatcher_restarts,
+        agent_workers=given.dispatcher_agent_workers,
         redis_url=given.redis_url,
         admin_token=given.dispatcher_admin_token,
         _secrets=found.secrets,
@@ -224,6 +228,9 @@ class _Variables(BaseSettings):
         timedelta, BeforeValidator(_duration), AfterValidator(_not_too_often)
     ] = timedelta(seconds=30)
     dispatcher_restarts: Annotated[Restarts, BeforeValidator(_restarts)] = Restarts.AUTO
+    dispatcher_agent_workers: Annotated[
+        tuple[WorkerAddress, ...], BeforeValidator(parse_addresses)
+    ] = ()
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ=environ)

@@ -23,6 +23,7 @@ from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
 from workers import keys, wake
+from workers.agent_workers import AgentWorkers
 from workers.calls import CALLS_EACH
 from workers.connection import connect, connect_async
 from workers.drain import Drain, DrainThread
@@ -231,6 +232,7 @@ async def open_drain(
     bounds = Bounds(max(1, int(settings.retention.total_seconds())), settings.history_bytes)
     tools.errands.start(watch(rules, client))
     tools.errands.start(Retention(runner, claimant, bounds).run())
+    tools.errands.start(AgentWorkers(runner, claimant, settings.agent_workers).run())
     interval = settings.reconcile_interval.total_seconds()
     if interval:
         tools.errands.start(Reconciler(tools, runner, claimant, interval, gap).run())

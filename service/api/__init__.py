@@ -13,6 +13,7 @@ from flask import Blueprint, Response
 from redis.exceptions import RedisError
 
 from service import problems
+from service.api.agents import agents
 from service.api.decide import deciding
 from service.api.dispatches import dispatches
 from service.api.events import events
@@ -46,6 +47,7 @@ def add_api(
     routes.register_blueprint(orders(settings, redis))
     routes.register_blueprint(rooms(settings, redis, intake))
     routes.register_blueprint(events(settings, redis, intake))
+    routes.register_blueprint(agents(settings, redis, in_force))
     routes.register_blueprint(rules(redis, in_force))
     routes.register_blueprint(deciding(settings, redis, in_force))
     routes.register_blueprint(openapi())

@@ -1,0 +1,214 @@
+"""Workers of livekit-agents, asked themselves: each serves `GET /worker` on its HTTP port.
+
+They tell their agent's name and load, and not their deployment: DISPATCHER_AGENT_WORKERS says that.
+One of our workers asks them for all; what they said goes stale by itself. It also looks, every
+second, at how many sessions each agent has, for the day's peak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import aiohttp
+import structlog
+from redis.exceptions import RedisError
+
+from workers import keys, scripts
+from workers.clock import date_of
+from workers.compact import compact
+from workers.places import agent_key, read_route
+from workers.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import redis
+    import redis.asyncio
+
+    from workers.addresses import WorkerAddress
+    from workers.scripts import Arg, ScriptRunner
+
+ASK_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 1.0
+LEASE_SECONDS: Final = 10.0
+FORGOTTEN_SECONDS: Final = 86400
+"""How long it is remembered which agent a worker had that does not answer any more."""
+MOST_BYTES: Final = 65536
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedWorker:
+    """What a worker has told, or that it has not. Times are Unix seconds."""
+
+    url: str
+    deployment: str
+    asked_at: float
+    agent: str | None = None
+    """As it told when it last answered; None: it never has."""
+    load: float | None = None
+    """From 0 to 1; None: it does not answer."""
+    jobs: int = 0
+    sdk_version: str = ""
+    error: str = ""
+    """Why it has not answered, in words; `""`: it has."""
+    since: float = 0.0
+    """When it began to answer, or not to."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has answered."""
+        return not self.error
+
+
+def read_workers(redis: redis.Redis) -> list[AskedWorker]:
+    """What all of them have told last.
+
+    Raises:
+        RedisError: Redis could not be reached.
+    """
+    found = cast("dict[bytes, bytes]", redis.hgetall(keys.AGENT_WORKERS))
+    return [AskedWorker(**json.loads(found[url])) for url in sorted(found)]
+
+
+class AgentWorkers:
+    """One worker's part in asking them, and in looking at sessions."""
+
+    def __init__(
+        self, runner: ScriptRunner, token: str, addresses: Sequence[WorkerAddress]
+    ) -> None:
+        """Make it, on the loop it runs on.
+
+        Args:
+            runner: of that loop.
+            token: a name no other loop has.
+            addresses: whom to ask.
+        """
+        self._runner = runner
+        self._token = token
+        self._addresses = addresses
+        self._asked_at = float("-inf")
+        self._down: set[str] = set()
+
+    async def run(self) -> None:
+        """See to it every second, while no other worker does."""
+        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                try:
+                    if await self._is_mine():
+                        await self._turn(session)
+                except RedisError as error:
+                    log.warning("agents_not_looked_at", error=str(error))
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _turn(self, session: aiohttp.ClientSession) -> None:
+        await note_peaks(self._redis)
+        if self._addresses and time.monotonic() - self._asked_at >= ASK_SECONDS:
+            self._asked_at = time.monotonic()
+            await self._ask_all(session)
+
+    async def _is_mine(self) -> bool:
+        args: list[Arg] = [self._token, int(LEASE_SECONDS * 1000)]
+        return bool(await self._runner.call(scripts.LEASE, [keys.AGENTS_LEASE], args))
+
+    async def _ask_all(self, session: aiohttp.ClientSession) -> None:
+        seconds, microseconds = await self._redis.time()
+        now = seconds + microseconds / 1_000_000
+        stored = cast("dict[bytes, bytes]", await self._redis.hgetall(keys.AGENT_WORKERS))
+        before = {url.decode(): AskedWorker(**json.loads(text)) for url, text in stored.items()}
+        told = await asyncio.gather(
+            *(_asked(session, each, before.get(each.url), now) for each in self._addresses)
+        )
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(keys.AGENT_WORKERS)  # those that are configured no more go
+            pipe.hset(keys.AGENT_WORKERS, mapping={w.url: compact(asdict(w)) for w in told})
+            pipe.expire(keys.AGENT_WORKERS, FORGOTTEN_SECONDS)
+            await pipe.execute()
+        for worker in told:
+            self._tell(worker)
+
+    def _tell(self, worker: AskedWorker) -> None:
+        if worker.is_up and worker.url in self._down:
+            self._down.discard(worker.url)
+            log.info("agent_worker_up", url=worker.url, agent=worker.agent)
+        elif not worker.is_up and worker.url not in self._down:
+            self._down.add(worker.url)
+            log.warning("agent_worker_down", url=worker.url, error=worker.error)
+
+    @property
+    def _redis(self) -> redis.asyncio.Redis:
+        return self._runner.redis
+
+
+async def note_peaks(client: redis.asyncio.Redis) -> None:
+    """Keep the most sessions that each agent has had at a time today.
+
+    Raises:
+        RedisError: Redis could not be reached.
+    """
+    routes = cast("list[bytes]", await client.zrange(keys.ROUTES, 0, -1))
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.time()
+        for route in routes:
+            pipe.zcard(f"{keys.DISPATCHES}{State.ACTIVE}:{route.decode()}")
+        (seconds, _), *counts = await pipe.execute()
+    sessions: dict[str, int] = {}
+    for text, count in zip(routes, counts, strict=True):
+        _, name, deployment = read_route(text.decode())
+        agent = agent_key(name, deployment)
+        sessions[agent] = sessions.get(agent, 0) + count
+    key = keys.PEAK + date_of(seconds)
+    known = cast("dict[bytes, bytes]", await client.hgetall(key)) if sessions else {}
+    more: dict[Any, Any] = {a: n for a, n in sessions.items() if n > int(known.get(a.encode(), 0))}
+    if more:
+        async with client.pipeline(transaction=False) as pipe:
+            pipe.hset(key, mapping=more)
+            pipe.expire(key, keys.DAY_SECONDS)
+            await pipe.execute()
+
+
+async def _asked(
+    session: aiohttp.ClientSession, address: WorkerAddress, before: AskedWorker | None, now: float
+) -> AskedWorker:
+    """Ask one; whatever it does, something is known afterwards."""
+    was = before if before is not None and before.deployment == address.deployment else None
+    told = AskedWorker(address.url, address.deployment, now)
+    try:
+        async with session.get(f"{address.url}/worker", allow_redirects=False) as answer:
+            told = _read(told, answer.status, await answer.content.read(MOST_BYTES))
+    except TimeoutError:
+        told = replace(told, error=f"no answer within {ANSWER_SECONDS:.0f} s")
+    except (aiohttp.ClientError, OSError) as error:
+        told = replace(told, error=str(error) or type(error).__name__)
+    except (ValueError, TypeError, LookupError) as error:
+        told = replace(told, error=f"it is no worker of livekit-agents: {error}")
+    if told.error and was is not None:
+        told = replace(told, agent=was.agent, sdk_version=was.sdk_version)
+    is_same = was is not None and was.is_up == told.is_up
+    return replace(told, since=was.since if is_same and was is not None else now)
+
+
+def _read(told: AskedWorker, status: int, content: bytes) -> AskedWorker:
+    """What an answer says.
+
+    Raises:
+        ValueError, TypeError, LookupError: it is not what such a worker answers.
+    """
+    if status != HTTPStatus.OK:
+        raise ValueError(f"it answers with {status}")
+    said: dict[str, Any] = json.loads(content)
+    return replace(
+        told,
+        agent=str(said["agent_name"]),
+        load=float(said["worker_load"]),
+        jobs=int(said.get("active_jobs", 0)),
+        sdk_version=str(said.get("sdk_version", ""))[:40],
+    )
