@@ -8,14 +8,16 @@ import pytest
 
 from tests.service.cli import dispatcher
 
-COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "pause",
-            "resume"]  # fmt: skip
+COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "rooms",
+            "pause", "resume"]  # fmt: skip
 WITH_EXAMPLES = [
     ["demo"], ["up"], ["serve"], ["worker"], ["rules", "check"], ["rules", "explain"], ["send"],
-    ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["pause"], ["resume"],
+    ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["dispatches", "export"],
+    ["rooms"], ["pause"], ["resume"],
 ]  # fmt: skip
 WITH_JSON = [["demo"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
-             ["dispatches", "list"], ["dispatches", "show"], ["pause"], ["resume"]]  # fmt: skip
+             ["dispatches", "list"], ["dispatches", "show"], ["rooms"], ["pause"],
+             ["resume"]]  # fmt: skip
 
 
 def test_help_lists_the_commands_in_the_order_one_meets_them():

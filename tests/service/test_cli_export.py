@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+
+import pytest
+
+from tests.service.cli import dispatcher, keep
+from tests.service.rooms import dispatch
+from workers.dispatch import SHOWN, State
+from workers.history import dispatch_document
+
+COUNT = 450  # more than two pages
+
+
+@pytest.fixture
+def kept(redis):
+    for number in range(COUNT):
+        more = {"state": State.FAILED} if number % 3 == 0 else {}
+        keep(
+            redis,
+            dispatch_document(
+                None,
+                dispatch(
+                    f'a "room",\n{number}', id=f"D{number}", created_at=1_770_000_000.0 + number,
+                    attributes={"k": "é"}, **more,
+                ),
+            ),
+        )  # fmt: skip
+
+
+def test_none(environ, redis):
+    assert dispatcher("dispatches", "export", environ=environ).stdout == ""
+
+
+@pytest.mark.usefixtures("kept")
+class TestKept:
+    def test_all_of_them_newest_first(self, environ):
+        done = dispatcher("dispatches", "export", environ=environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        ids = [json.loads(line)["id"] for line in done.stdout.splitlines()]
+        assert ids == [f"D{number}" for number in reversed(range(COUNT))]
+
+    def test_some_as_csv(self, environ):
+        done = dispatcher(
+            "dispatches", "export", "--format", "csv", "--state", "failed", environ=environ
+        )
+        rows = list(csv.DictReader(StringIO(done.stdout, newline="")))
+        assert len(rows) == COUNT // 3
+        assert tuple(rows[0]) == SHOWN
+        assert rows[-1]["room"] == 'a "room",\n0'
+        assert (rows[0]["attributes"], rows[0]["reason"]) == ('{"k": "é"}', "")
+
+    def test_into_a_file(self, environ, tmp_path):
+        file = tmp_path / "calls.jsonl"
+        file.write_text("old")
+        done = dispatcher("dispatches", "export", "-o", str(file), environ=environ)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert len(file.read_text().splitlines()) == COUNT
+        assert [each for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
+
+    def test_a_file_that_cannot_be_written(self, environ, tmp_path):
+        done = dispatcher("dispatches", "export", "-o", str(tmp_path / "no/x"), environ=environ)
+        assert done.returncode == 1
+        [line] = done.stderr.splitlines()
+        assert "cannot be written" in line
+
+
+def test_without_redis_what_was_in_the_file_stays(environ, tmp_path):
+    file = tmp_path / "calls.jsonl"
+    file.write_text("old")
+    away = {**environ, "REDIS_URL": "redis://127.0.0.1:1"}
+    done = dispatcher("dispatches", "export", "-o", str(file), environ=away)
+    assert (done.returncode, file.read_text()) == (1, "old")
+    assert [each for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
