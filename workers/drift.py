@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ID_PREFIX: Final = "lkd."
 """Ids of events that no webhook has told begin so."""
+REPLAY: Final = ".replay."
+"""Ids of events that somebody runs again have this in them."""
 MOST_TOLD: Final = 256
 ROOM: Final = ""
 """Stands for the room itself among what is missing."""
@@ -182,8 +184,11 @@ def _event(
 
 
 def is_told(record: Record, event: Event) -> bool:
-    """Whether a listing has told before what a webhook tells now: that has been decided."""
-    return bool(record.told) and _told(event) in record.told
+    """Whether a listing has told before what a webhook tells now: that has been decided.
+
+    What somebody runs again is decided again.
+    """
+    return bool(record.told) and REPLAY not in event.id and _told(event) in record.told
 
 
 def with_told(record: Record, event: Event) -> Record:

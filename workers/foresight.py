@@ -13,6 +13,7 @@ from workers import keys
 from workers.pauses import Pauses
 from workers.planned import share_of
 from workers.record import Record
+from workers.rooms_now import read_record
 
 if TYPE_CHECKING:
     import redis
@@ -35,8 +36,8 @@ def foresee(
 ) -> Foreseen:
     """Decide an event without doing anything.
 
-    One that does not tell its room's sid is of the session the room has now. With `anew` it is
-    decided as if nothing of its room were live: what the rules say of it by themselves.
+    One that does not tell its room's sid is of the session the room has now, or of a new one.
+    With `anew` it is decided as if nothing of its room were live: what the rules say by themselves.
 
     Raises:
         RedisError: Redis could not be reached.
@@ -44,7 +45,9 @@ def foresee(
     stored = cast(
         "bytes | None", redis.hget(keys.ROOM + keys.room_key(server_id, event.room_name), "record")
     )
-    record = Record() if anew or not stored else Record.from_json(stored)
+    record = (not anew and stored and read_record(event.room_name, stored)) or Record()
+    if not event.room_sid and not record.in_session:
+        record = Record()  # whoever comes now opens the name anew
     current = record.session
     if current is not None and event.room is not None and not event.room_sid:
         whole = {**(current.room or {}), **{k: v for k, v in event.room.items() if v}}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response
 from pydantic import ValidationError
 
-from rules.decision import Outcome
+from rules.decision import Outcome, RestartPolicy
 from rules.event import EventName, read_event
 from rules.explain import explained
 from rules.problems import nearest, quoted
@@ -18,6 +18,7 @@ from service.api.models import Decision, Question
 from service.bodies import json_body
 from service.problems import Problem
 from workers.foresight import foresee
+from workers.whereabouts import WhichServer, server_of_room
 
 if TYPE_CHECKING:
     import redis
@@ -55,7 +56,7 @@ def deciding(settings: Settings, redis: redis.Redis, in_force: RulesInForce) -> 
         ruleset = in_force.look().ruleset
         if ruleset is None:
             raise Problem(problems.NO_RULES, "No rules load; `dispatcher rules check` says why.")
-        server_id = _server_id(settings, question.project)
+        server_id = _server_id(redis, settings, question)
         found = foresee(redis, ruleset, server_id, _event(question))
         plans = [
             plan
@@ -96,20 +97,22 @@ def _event(question: Question) -> Event:
         raise Problem(problems.BAD_BODY, f"It is not an event: {error}.") from None
 
 
-def _server_id(settings: Settings, project: str | None) -> str:
-    if project is not None:
-        server = settings.server_of(project)
-        if server is None:
-            told = f"'project': {quoted(project)} is not an API key that is configured here."
-            raise Problem(problems.BAD_BODY, told)
-        return server.id
-    return settings.servers[0].id if settings.servers else ""
+def _server_id(redis: redis.Redis, settings: Settings, question: Question) -> str:
+    """The server whose room is meant; `""` where none is configured, and no room is known."""
+    if not settings.servers and question.project is None:
+        return ""
+    try:
+        return server_of_room(redis, settings, question.room.name, question.project).id
+    except WhichServer as error:
+        raise Problem(problems.BAD_BODY, f"{error}.") from None
 
 
 def _agent(plan: Plan) -> dict[str, Any]:
+    never = plan.restart_policy is RestartPolicy.NEVER
     return {
         "agentName": plan.agent,
         "metadata": plan.metadata,
         "deployment": plan.deployment,
         "attributes": dict(plan.attributes),
+        "restartPolicy": "JRP_NEVER" if never else "JRP_ON_FAILURE",  # LiveKit knows no `always`
     }

@@ -15,6 +15,7 @@ from service.api.described import STORE, Described, answer, described
 from service.api.models import Event, Events, Replayed
 from service.api.query import EventsQuery, bad_cursor, read_query
 from service.problems import Problem
+from workers.drift import REPLAY
 from workers.ledger import BadCursor, Ledger
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def replayed(intake: Intake, event: dict[str, Any]) -> str:
     Raises:
         RedisError: it may or may not have been stored.
     """
-    new = f"{event['id'][:180]}.replay.{secrets.token_hex(4)}"
+    new = f"{event['id'][:180]}{REPLAY}{secrets.token_hex(4)}"
     body = {**event["body"], "id": new}
     intake.accept(event["server"], read_event(body, fallback_id=new))
     return new

@@ -220,6 +220,7 @@ class RoomAgentDispatch(Answer):
     metadata: str
     deployment: str
     attributes: dict[str, str]
+    restartPolicy: Literal["JRP_ON_FAILURE", "JRP_NEVER"]  # noqa: N815
 
 
 class PlannedDispatch(Answer):
