@@ -48,20 +48,34 @@ def rooms(*, name: str | None, match: str | None, limit: int, as_json: bool, wat
 
 
 def _listed(live: RoomsNow, limit: int, match: str) -> Seen:
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    cursor: str | None = None
-    while len(found) < limit:
-        page = live.page(limit=min(_PAGE, limit - len(found)), cursor=cursor, name=match)
-        found |= {(room["server"], room["name"]): room for room in page.items}
-        cursor = page.next
-        if cursor is None:
-            break
-    rooms = list(found.values())  # each once: one may have moved while pages were turned
+    rooms = list(_pages(live, limit, match))
     return Seen({"rooms": rooms}, _COLUMNS, [_row(room) for room in rooms], "no room is live")
 
 
+def _pages(live: RoomsNow, limit: int, match: str) -> Iterator[dict[str, Any]]:
+    """Rooms with this in their name, each once: one may move while pages are turned."""
+    given: set[tuple[str, str]] = set()
+    cursor: str | None = None
+    while len(given) < limit:
+        page = live.page(limit=min(_PAGE, limit - len(given)), cursor=cursor, name=match)
+        for room in page.items:
+            if (place := (room["server"], room["name"])) not in given:
+                given.add(place)
+                yield room
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def _named(live: RoomsNow, name: str) -> list[dict[str, Any]]:
+    """The rooms of this name; found among all where this terminal knows of no server."""
+    if live.urls or not name:
+        return live.named(name)
+    return [room for room in _pages(live, live.count(), name) if room["name"] == name]
+
+
 def _one(live: RoomsNow, ledger: Ledger, name: str) -> Seen:
-    rooms = live.named(name)
+    rooms = _named(live, name)
     if not rooms:
         hint = "`dispatcher rooms` lists those that are"
         raise Failure(f"no room '{printable(name)}' is live, as far as is known; {hint}")

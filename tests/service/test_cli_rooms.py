@@ -68,6 +68,12 @@ class TestRooms:
         *_, last = rows(dispatcher("rooms", "support-2", environ=environ))
         assert last == ["AGENT", "pending", "greeter", "beta", "Dwait"]
 
+    def test_one_at_a_terminal_that_knows_of_no_livekit(self, environ):
+        bare = {name: value for name, value in environ.items() if "LIVEKIT" not in name}
+        told = json.loads(dispatcher("rooms", "support-1", "--json", environ=bare).stdout)
+        assert [room["name"] for room in told["rooms"]] == ["support-1"]
+        assert dispatcher("rooms", "support", environ=bare).returncode == 1
+
     def test_one_as_json(self, environ):
         told = json.loads(dispatcher("rooms", "support-1", "--json", environ=environ).stdout)
         [room] = told["rooms"]
