@@ -13,6 +13,7 @@ from workers import keys
 from workers.deadletters import DeadLetters
 from workers.ledger import Ledger
 from workers.orders import BadOrder, KeyUsed, Orders
+from workers.pauses import Pauses
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -75,6 +76,22 @@ class TestDispatch:
         assert shown["room_sid"] == made.attributes["lkd.room_sid"]
         assert [move["state"] for move in shown["timeline"]] == ["requested", "pending", "active"]
         assert house.dispatches(rule="") == house.dispatches()
+
+    def test_it_counts_to_no_limit_and_no_pause_stops_it(
+        self, house: House, sandbox: Sandbox, orders: Orders, server: str, redis: Redis
+    ) -> None:
+        begin(house, f"{GREET}    limit: {{active: 1}}\n")
+        sandbox.join("a", "ana")
+        eventually(lambda: house.dispatches(rule="greet", state="active"))
+        ours = orders.dispatch(server, "a", "greeter")
+        eventually(lambda: state(house, ours) == "active")
+        orders.remove(server, "a", house.dispatches(rule="greet")[0]["id"])
+        eventually(lambda: house.dispatches(rule="greet", state="released"))
+        sandbox.join("b", "ana")
+        eventually(lambda: house.dispatches(rule="greet", room="b", state="active"))
+        Pauses(redis).pause()
+        another = orders.dispatch(server, "b", "greeter")
+        eventually(lambda: state(house, another) == "active")
 
     def test_a_room_that_nobody_has_told_of_is_looked_at_first(
         self, house: House, sandbox: Sandbox, orders: Orders, server: str, redis: Redis
