@@ -166,12 +166,12 @@ async def _remove_agent(hold: Hold, tools: Tools, order: Order) -> None:
             with gate.entered():
                 sent = await _removed(identity, hold, tools, provider)
             ours = [d for d in live if any(_is_of(d, each) for each in sent)]
-    except Refused as error:  # it has just gone; or LiveKit will not, however often it is asked
-        log.warning("agent_not_removed", room=hold.room, identity=identity, error=str(error))
     except (NotYet, ProviderError) as error:
-        if tools.queue.now() - order.received_at <= PATIENCE_SECONDS:
+        is_old = tools.queue.now() - order.received_at > PATIENCE_SECONDS
+        if not isinstance(error, Refused) and not is_old:
             raise NotYet(str(error)) from error
-        log.error("agent_not_removed", room=hold.room, identity=identity, error=str(error))  # noqa: TRY400 - it is LiveKit that fails
+        # It has just gone; or whoever ordered it sees that it is there, and orders it again.
+        log.warning("agent_not_removed", room=hold.room, identity=identity, error=str(error))
     await _withdraw(hold, tools, order, ours)
 
 
