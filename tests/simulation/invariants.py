@@ -119,7 +119,7 @@ def _nothing_is_lost(
         if is_given_up or (room.sid, *claim) in {*world.refused, *world.hands}:
             continue
         # What a listing tells sends no agent of a name that is there already.
-        is_there = promise.agent in elsewhere and world.is_looked_at
+        is_there = promise.agent in elsewhere and (world.is_looked_at or world.has_orders)
         if not is_there and not any(each.identity in world.unheard for each in sent):
             world.violated("no agent is sent by", promise.rule, "for", subject or room.name)
 

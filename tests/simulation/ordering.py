@@ -44,7 +44,7 @@ class Ordering:
     def begin(self, last: float) -> None:
         """Plan all of it, up to a time in simulated seconds and a little beyond."""
         chance = self._world.chance
-        self._world.is_looked_at = True  # an order for a room that is not known looks at it
+        self._world.has_orders = True
         for _ in range(chance.choice(_HOW_MANY)):
             at = chance.uniform(0.0, last + 10.0)
             act = self._send if chance.random() < 0.6 else self._take_away

@@ -50,6 +50,8 @@ class World:
     """By the event that tells of it, a hand that counts once that is decided."""
     is_looked_at: bool = False
     """Whether looks at rooms tell what webhooks may not have told."""
+    has_orders: bool = False
+    """Whether somebody gives orders by hand: one for a room that is not known looks at it."""
     back_at: float = 0.0
     """When the whole service is there again, if it was away; simulated seconds."""
     put_aside: set[str] = field(default_factory=set)
