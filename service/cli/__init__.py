@@ -28,6 +28,7 @@ _COMMANDS = {
     "send": "service.cli.send:send",
     "replay": "service.cli.replay:replay",
     "dispatches": "service.cli.dispatches:dispatches",
+    "agents": "service.cli.agents:agents",
     "rooms": "service.cli.rooms:rooms",
     "pause": "service.cli.pauses:pause",
     "resume": "service.cli.pauses:resume",

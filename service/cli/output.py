@@ -25,6 +25,7 @@ _STYLES: Final = {
     "duplicate": "yellow",
     "ignored": "yellow",
     "failed": "red",
+    "failing": "red",
 }
 _WIDEST: Final = 40
 """Cells of a column but the last are not cut below this many characters."""
