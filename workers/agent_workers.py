@@ -205,10 +205,12 @@ def _read(told: AskedWorker, status: int, content: bytes) -> AskedWorker:
     if status != HTTPStatus.OK:
         raise ValueError(f"it answers with {status}")
     said: dict[str, Any] = json.loads(content)
-    return replace(
+    if "worker_type" not in said:
+        raise ValueError("it does not tell its worker_type")
+    return replace(  # what is 0 or empty is not told
         told,
-        agent=str(said["agent_name"]),
-        load=float(said["worker_load"]),
+        agent=str(said.get("agent_name", "")),
+        load=float(said.get("worker_load", 0.0)),
         jobs=int(said.get("active_jobs", 0)),
         sdk_version=str(said.get("sdk_version", ""))[:40],
     )

@@ -50,10 +50,10 @@ class AgentWorker:
 
 
 def start_agent_worker(
-    server: LiveKitServer, home: Path, name: str, deployment: str = ""
+    server: LiveKitServer, home: Path, name: str, deployment: str = "", port: int | None = None
 ) -> AgentWorker:
-    """Start a worker and wait until it is registered."""
-    port = free_port()
+    """Start a worker and wait until it is registered; `port` is where it serves `/worker`."""
+    port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     log = home / "jobs.jsonl"
     environment = {

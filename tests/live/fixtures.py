@@ -61,13 +61,18 @@ def livekit_server(
 def agent_worker(
     livekit_server: object, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., AgentWorker]]:
-    """Starts real workers: `agent_worker(server, name, deployment="")`, registered on return."""
+    """Starts real workers, registered on return: `agent_worker(server, name, deployment="")`.
+
+    Another that takes the place of one that was stopped may have its `port`.
+    """
     require_live_extra()
     started: list[AgentWorker] = []
 
-    def start(server: LiveKitServer, name: str, deployment: str = "") -> AgentWorker:
+    def start(
+        server: LiveKitServer, name: str, deployment: str = "", port: int | None = None
+    ) -> AgentWorker:
         home = tmp_path_factory.mktemp("worker")
-        worker = start_agent_worker(server, home, name, deployment)
+        worker = start_agent_worker(server, home, name, deployment, port)
         started.append(worker)
         return worker
 

@@ -66,7 +66,9 @@ def open_house(
             port = free_port()
             server = livekit_server(f"http://127.0.0.1:{port}/webhooks/livekit", receiver.url)
             workers = {each: agent_worker(server, "greeter", each) for each in deployments}
-            up = Up(tmp_path, rules, {**environment(server), **environ}, port=port)
+            asked = ",".join(f"{d}@{w.http_url}" if d else w.http_url for d, w in workers.items())
+            given = {"DISPATCHER_AGENT_WORKERS": asked, **environ}
+            up = Up(tmp_path, rules, {**environment(server), **given}, port=port)
             return House(server, stack.enter_context(up), workers)
 
         yield start

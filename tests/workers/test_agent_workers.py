@@ -82,6 +82,13 @@ def test_one_that_answers_tells_its_agent_and_load(house: House) -> None:
     assert (found.is_up, found.load, found.jobs, found.sdk_version) == (True, 0.25, 2, "1.8.9")
 
 
+def test_one_that_is_idle_leaves_out_what_is_nothing(house: House) -> None:
+    with worker({"worker_type": "JT_ROOM", "agent_name": "greeter", "protocol_version": 1}) as url:
+        asking(house, url)
+        found = eventually(lambda: read_workers(house.redis) and told(house))
+    assert (found.is_up, found.load, found.jobs) == (True, 0.0, 0)
+
+
 def test_one_that_stops_is_down_and_its_agent_is_remembered_until_it_is_back(
     house: House,
 ) -> None:
@@ -99,7 +106,8 @@ def test_one_that_stops_is_down_and_its_agent_is_remembered_until_it_is_back(
     ("answer", "status", "words"),
     [
         (b"<html>", 200, "it is no worker of livekit-agents: "),
-        ({"agent_name": "a"}, 200, "it is no worker of livekit-agents: 'worker_load'"),
+        ({"agent_name": "a"}, 200, "it is no worker of livekit-agents: it does not tell its"),
+        ({**TOLD, "worker_load": "much"}, 200, "it is no worker of livekit-agents: "),
         ([], 200, "it is no worker of livekit-agents: "),
         (TOLD, 302, "it is no worker of livekit-agents: it answers with 302"),
         (b"{" * 100_000, 200, "it is no worker of livekit-agents: "),
