@@ -1,53 +1,86 @@
-"""Who may use the API: whoever sends the admin token as a bearer token (RFC 6750)."""
+"""Who may use the API: whoever sends the admin token as a bearer token (RFC 6750), and whoever has
+signed in to the dashboard.
+
+A session's changes must carry its CSRF token in a header, which no other site's page can send.
+"""
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from flask import request
+from redis.exceptions import RedisError
 
 from service import problems
 from service.problems import Problem
+from service.sessions import COOKIE, CSRF_HEADER
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from service.sessions import Session, Sessions
+
 _GUARDED: Final = "/api"
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 log = structlog.get_logger(__name__)
 
 
-def require_token(app: Flask, token: str | None) -> None:
-    """Let nobody near `/api` without the token, to whatever there is or is not.
+def require_token(app: Flask, sessions: Sessions) -> None:
+    """Let nobody near `/api` who has neither the token nor a session, to whatever there is or is
+    not.
 
     Args:
         app: the application.
-        token: the admin token; None lets nobody in.
+        sessions: who knows the token, and who has signed in.
     """
 
     @app.before_request
     def refuse_strangers() -> None:
         if request.path == _GUARDED or request.path.startswith(f"{_GUARDED}/"):
-            _refuse(request.headers.get("Authorization", ""), token)
+            try:
+                _refuse(request.headers.get("Authorization", ""), sessions)
+            except Problem as problem:
+                log.warning("api_refused", type=problem.kind.slug, sender=request.remote_addr)
+                raise
 
 
-def _refuse(authorization: str, token: str | None) -> None:
+def _refuse(authorization: str, sessions: Sessions) -> None:
+    session = sessions.read(request.cookies.get(COOKIE, ""))
+    if not authorization and session is not None:
+        _refuse_session(session, sessions)
+        return
     scheme, _, given = authorization.strip().partition(" ")
     given = given.strip()
     if scheme.lower() != "bearer" or not given:
-        problem = Problem(
+        raise Problem(
             problems.TOKEN_MISSING,
             "The API needs the header 'Authorization: Bearer …' with DISPATCHER_ADMIN_TOKEN.",
         )
-    elif token is None or not hmac.compare_digest(given.encode(), token.encode()):
-        problem = Problem(
+    if not sessions.is_token(given):
+        raise Problem(
             problems.TOKEN_INVALID,
             "The bearer token is not this service's DISPATCHER_ADMIN_TOKEN.",
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
         )
-    else:
-        return
-    log.warning("api_refused", type=problem.kind.slug, sender=request.remote_addr)
-    raise problem
+
+
+def _refuse_session(session: Session, sessions: Sessions) -> None:
+    try:
+        ended = sessions.is_ended(session)
+    except RedisError:
+        raise Problem(
+            problems.STORE_UNREACHABLE,
+            "Redis cannot be reached, so it is not known whether this session was signed out of.",
+            headers={"Retry-After": "1"},
+        ) from None
+    if ended:
+        raise Problem(problems.TOKEN_MISSING, "This session was signed out of: sign in again.")
+    given = request.headers.get(CSRF_HEADER, "")
+    if request.method not in _READING and not sessions.is_csrf(session, given):
+        raise Problem(
+            problems.CSRF,
+            f"A change by a signed-in session needs the header '{CSRF_HEADER}' with the token of"
+            " the page's forms; programs send 'Authorization: Bearer …' instead.",
+        )

@@ -9,7 +9,8 @@ reach a thread.
 
 Some requests reach none: a path that waits for nothing, or only for what can be awaited, is called
 on the loop. A view there puts what is to be awaited into `environ[LATER]`, and the answer is what
-that brings.
+that brings. What goes on and on, such as server-sent events, it puts into `environ[STREAM]`: it is
+sent from the loop too, and holds no thread.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +29,7 @@ from service import problems
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -37,10 +39,15 @@ if TYPE_CHECKING:
 LATER: Final = "dispatcher.later"
 """In the `environ` of a path called on the loop: a list for one function, async, without arguments,
 that brings the `Response` to be sent in place of the view's own. Elsewhere it is not there."""
+STREAM: Final = "dispatcher.stream"
+"""There too: a list for one function, async, that is given another, async, to send text with. What
+it sends follows the headers of the view's own response, until it returns or the receiver goes."""
 BODY_SECONDS: Final = 10.0
 """How long a request's body may take from its headers to its end."""
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
+Send = Callable[[str], Awaitable[None]]
+Stream = Callable[[Send], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -70,13 +77,19 @@ class Front:
 
     async def __rsgi__(self, scope: Scope, exchange: HTTPProtocol) -> None:
         """Answer one request; nothing it raises but the end of its connection gets out."""
+        streams: list[Stream] = []
         try:
-            status, headers, content = await self._answer(scope, exchange)
-            exchange.response_bytes(status, headers, content)
+            status, headers, content = await self._answer(scope, exchange, streams)
+            if streams:
+                await _send(streams[0], exchange, status, headers)
+            else:
+                exchange.response_bytes(status, headers, content)
         except (ProtocolClosed, ProtocolError):
             log.debug("sender_gone", path=scope.path)
 
-    async def _answer(self, scope: Scope, exchange: HTTPProtocol) -> Answer:
+    async def _answer(
+        self, scope: Scope, exchange: HTTPProtocol, streams: list[Stream]
+    ) -> Answer:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._body(scope, exchange)
@@ -91,7 +104,7 @@ class Front:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, _call, self._app, request)
         later: list[Callable[[], Awaitable[Response]]] = []
-        answer = _call(self._app, request | {LATER: later})
+        answer = _call(self._app, request | {LATER: later, STREAM: streams})
         return _whole(await later[0]()) if later else answer
 
     async def _body(self, scope: Scope, exchange: HTTPProtocol) -> bytes:
@@ -111,6 +124,23 @@ class Front:
                 raise Problem(problems.TOO_LARGE, f"It has more than {self._most_bytes} bytes.")
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+async def _send(
+    stream: Stream, exchange: HTTPProtocol, status: int, headers: list[tuple[str, str]]
+) -> None:
+    """Send a stream until it is over or its receiver has gone."""
+    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    transport = exchange.response_stream(status, kept)
+    gone = asyncio.ensure_future(exchange.client_disconnect())
+    sending = asyncio.ensure_future(stream(transport.send_str))
+    try:
+        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            sending.result()
+    finally:
+        gone.cancel()
+        sending.cancel()
 
 
 def environ(scope: Scope, body: bytes) -> WSGIEnvironment:

@@ -30,6 +30,7 @@ UNKNOWN_KEY: Final = Kind("unknown-key", "The API key is not configured here", 4
 EXPIRED: Final = Kind("expired", "The signature is not valid at this time", 401)
 TOKEN_MISSING: Final = Kind("token-missing", "The request carries no admin token", 401)
 TOKEN_INVALID: Final = Kind("token-invalid", "The admin token is another", 401)
+CSRF: Final = Kind("csrf", "The change was not asked for by a page of this session", 403)
 BAD_QUERY: Final = Kind("bad-query", "A query value is not allowed", 400)
 BAD_BODY: Final = Kind("bad-body", "The body is not allowed", 400)
 BAD_HEADER: Final = Kind("bad-header", "A header is not allowed", 400)

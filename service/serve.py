@@ -19,6 +19,7 @@ from granian.server import Server
 
 from service.address import check_address
 from service.bodies import MOST_BYTES
+from service.dashboard.live import PATH as LIVE
 from service.front import Front
 from service.logs import configure_logs
 from service.parent import die_with_parent
@@ -105,5 +106,8 @@ def _load(settings: Settings, main: int) -> Front:
         die_with_parent(main)
     configure_logs("web", settings.secrets)
     return Front(
-        create_app(settings), threads=THREADS, most_bytes=MOST_BYTES, on_loop={"/healthz", PATH}
+        create_app(settings),
+        threads=THREADS,
+        most_bytes=MOST_BYTES,
+        on_loop={"/healthz", PATH, LIVE},
     )

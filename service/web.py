@@ -8,9 +8,11 @@ from flask import Flask
 
 from service.access import require_token
 from service.api import add_api
+from service.dashboard import add_dashboard
 from service.deliveries import Deliveries
 from service.health import health
 from service.problems import answer_with_problems
+from service.sessions import Sessions
 from service.webhooks import webhooks
 from workers.connection import connect, connect_async
 from workers.intake import GatheringIntake, Intake
@@ -26,7 +28,8 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("service", static_folder=None)
     redis = connect(settings)
     answer_with_problems(app)
-    require_token(app, settings.admin_token)
+    sessions = Sessions(settings.admin_token, redis)
+    require_token(app, sessions)
     intake = Intake(redis)
     in_force = RulesInForce(settings.rules)
     in_force.look()  # so that rules which load now stay when their file breaks
@@ -35,4 +38,5 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(webhooks(settings, intake, gathering, deliveries))
     app.register_blueprint(health(settings, redis, in_force, deliveries))
     add_api(app, settings, intake, redis, in_force)
+    add_dashboard(app, settings, redis, intake, in_force, deliveries, sessions)
     return app

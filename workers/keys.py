@@ -49,6 +49,9 @@
 | lkd:agents              | string | agent workers    | agent workers | 10 s, a lease             |
 | lkd:strangers:<server>  | hash   | reconcile        | registry      | until the next pass, or   |
 |                         |        |                  |               | 5 intervals               |
+| lkd:signed-out:<id>     | string | sign-out         | access        | as long as the session    |
+|                         |        |                  |               | would have, 7 days        |
+| lkd:sign-in:<sender>    | string | sign-in          | sign-in       | a minute                  |
 | rq:*                    |        | RQ, wake, accept | RQ            | RQ's own                  |
 
 `<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
@@ -128,6 +131,9 @@ STRANGERS: Final = "lkd:strangers:"
 """Fields are names of agents that nobody here has sent, values how many are in rooms, and in how
 many of those one of ours is too."""
 SEEN: Final = "lkd:seen:"
+SIGNED_OUT: Final = "lkd:signed-out:"
+SIGN_IN: Final = "lkd:sign-in:"
+"""Prefix of counters of the attempts of a minute; what follows is a digest of who made them."""
 
 QUEUE: Final = "dispatcher"
 """Name of the RQ queue that carries wake-ups."""

@@ -1,0 +1,156 @@
+"""What needs somebody's attention, most urgent first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from service.dashboard.shown import ago
+from service.dashboard.words import dispatch_said, reason_word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from service.dashboard.sources import Sources
+
+_SHOWN: Final = 5
+"""Groups of failures that are shown one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """One thing that needs attention. `tone` is `bad` or `warn`."""
+
+    tone: str
+    head: str
+    words: str
+    page: str
+    """Endpoint of the page that tells more; `""` if none does."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    link: str = ""
+    at: str | None = None
+
+
+def concerns(
+    sources: Sources,
+    failures: Sequence[Mapping[str, Any]],
+    late: Sequence[Mapping[str, Any]],
+    at_work: int,
+) -> list[Concern]:
+    """All of it.
+
+    Args:
+        sources: what pages read.
+        failures: dispatches of the last hour that have failed, newest first.
+        late: dispatches whose agent does not come.
+        at_work: how many workers are.
+
+    Raises:
+        RedisError: Redis could not be reached.
+    """
+    return [
+        *_failed(failures),
+        *_late(late),
+        *_paused(sources),
+        *_rules(sources),
+        *_webhooks(sources),
+        *([] if at_work else [_NO_WORKER]),
+        *_dead_letters(sources),
+    ]
+
+
+_NO_WORKER: Final = Concern(
+    "bad",
+    "No worker is at work",
+    "Webhooks are kept and nothing is dispatched: start `dispatcher worker`, and see its log.",
+    "",
+)
+
+
+def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for each in failures:
+        groups[each["agent"], each["deployment"], reason_word(each["reason"])].append(each)
+    largest = sorted(groups.items(), key=lambda group: -len(group[1]))
+    for (agent, deployment, _), found in largest[:_SHOWN]:
+        said = dispatch_said(found[0]["reason"])
+        where = f" ({deployment})" if deployment else ""
+        times = "once" if len(found) == 1 else f"{len(found)} times"
+        yield Concern(
+            "bad",
+            f"{agent}{where} failed {times}",
+            said.words,
+            "dashboard.calls",
+            {"agent": agent, "deployment": deployment or "production", "state": "failed",
+             "since": "1h"},
+            "See these calls",
+            found[0]["ended_at"],
+        )  # fmt: skip
+    if len(largest) > _SHOWN:
+        more = sum(len(found) for _, found in largest[_SHOWN:])
+        yield Concern("bad", f"{more} more failures, of other agents or for other reasons", "",
+                      "dashboard.calls", {"state": "failed", "since": "1h"}, "See all")  # fmt: skip
+
+
+def _late(late: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
+    if late:
+        calls = "1 call waits" if len(late) == 1 else f"{len(late)} calls wait"
+        words = dispatch_said(late[-1]["reason"])
+        yield Concern(
+            "warn",
+            f"{calls} longer than 15 s for an agent",
+            words.words or f"LiveKit has accepted it, {late[-1]['agent']} has not joined.",
+            "dashboard.calls", {"state": "pending"}, "See who waits", late[-1]["accepted_at"],
+        )  # fmt: skip
+
+
+def _paused(sources: Sources) -> Iterator[Concern]:
+    paused = sources.pauses.now()
+    if paused.every:
+        yield Concern("bad", "All rules are paused", "They match, and send no new agent.",
+                      "dashboard.rules", {}, "Resume")  # fmt: skip
+    elif paused.rules:
+        names = ", ".join(paused.rules[:_SHOWN]) + (" …" if len(paused.rules) > _SHOWN else "")
+        is_one = len(paused.rules) == 1
+        yield Concern("warn", f"{names} {'is' if is_one else 'are'} paused",
+                      f"{'It matches and sends' if is_one else 'They match and send'} no new agent.",
+                      "dashboard.rules", {}, "Resume")  # fmt: skip
+
+
+def _rules(sources: Sources) -> Iterator[Concern]:
+    now = sources.rules()
+    if now.errors:
+        yield Concern(
+            "bad",
+            "The rule files do not load" if len(now.errors) == 1
+            else f"The rule files do not load: {len(now.errors)} errors",
+            f"{now.errors[0]}. "
+            + ("The last good rules stay in force." if now.ruleset is not None else ""),
+            "dashboard.rules", {}, "See the errors",
+        )  # fmt: skip
+
+
+def _webhooks(sources: Sources) -> Iterator[Concern]:
+    told = sources.deliveries.told()
+    if told.get("detail"):
+        yield Concern(
+            "bad",
+            "Webhooks are refused",
+            f"{told['detail']}. LiveKit does not send them again.",
+            "",
+        )
+
+
+def _dead_letters(sources: Sources) -> Iterator[Concern]:
+    letters = sources.dead_letters.list(limit=100)
+    if letters:
+        number = "100 or more" if len(letters) == 100 else str(len(letters))  # noqa: PLR2004 - the limit
+        is_one = len(letters) == 1
+        yield Concern(
+            "warn",
+            f"{number} event{'' if is_one else 's'} could not be decided",
+            f"The last came {ago(letters[0].at)} in {letters[0].room}: {letters[0].error}."
+            " `dispatcher replay --dead-letters` offers them again.",
+            "", at=letters[0].at,
+        )  # fmt: skip

@@ -1,0 +1,31 @@
+"""`/` and `/agents`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, render_template, request
+
+from service.dashboard.overview import overview
+from service.dashboard.words import dispatch_said
+
+if TYPE_CHECKING:
+    from service.dashboard.sources import Sources
+
+
+def add_home(pages: Blueprint, sources: Sources) -> None:
+    """Add the routes."""
+
+    @pages.get("/")
+    def home() -> str:
+        return render_template(
+            "home.html",
+            seen=overview(sources),
+            agents=sources.agents(),
+            said=dispatch_said,
+            webhook_url=f"{request.host_url}webhooks/livekit",
+        )
+
+    @pages.get("/agents")
+    def agents() -> str:
+        return render_template("agents.html", agents=sources.agents())

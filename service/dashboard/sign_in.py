@@ -1,0 +1,130 @@
+"""Signing in by the admin token, and the guard before every page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+
+from service.dashboard.live import PATH as LIVE
+from service.sessions import COOKIE, LIFE_SECONDS
+
+if TYPE_CHECKING:
+    from flask import Response
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from service.dashboard.attempts import Attempts
+    from service.sessions import Session, Sessions
+
+FORM_COOKIE: Final = "lkd_form"
+FIELD: Final = "csrf"
+_CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_OPEN: Final = frozenset({"dashboard.sign_in", "dashboard.signed_in", "dashboard.static"})
+
+log = structlog.get_logger(__name__)
+
+
+def add_sign_in(pages: Blueprint, sessions: Sessions, attempts: Attempts) -> None:
+    """Add the routes, and the guard of all others."""
+
+    @pages.before_request
+    def guard() -> AnyResponse | tuple[str, int] | None:
+        g.session = None
+        if request.endpoint in _OPEN:
+            return None
+        session = _session(sessions)
+        if session is None:
+            return _to_sign_in()
+        g.session = session
+        if request.method in _CHANGING and not sessions.is_csrf(
+            session, request.form.get(FIELD, "")
+        ):
+            log.warning("change_refused", path=request.path, sender=request.remote_addr)
+            return render_template("refused.html"), 403
+        return None
+
+    @pages.get("/sign-in")
+    def sign_in() -> AnyResponse:
+        if _session(sessions) is not None:
+            return redirect(local(request.args.get("next", "")))
+        return _form(sessions, local(request.args.get("next", "")))
+
+    @pages.post("/sign-in")
+    def signed_in() -> AnyResponse:
+        target = local(request.form.get("next", ""))
+        if not sessions.is_form(
+            request.form.get(FIELD, ""), request.cookies.get(FORM_COOKIE, "")
+        ):
+            return _form(sessions, target, "This form was too old. Please try again.", 400)
+        sender = request.remote_addr or ""
+        if not attempts.may(sender, request.headers.get("X-Forwarded-For", "")):
+            log.warning("sign_in_refused", sender=sender, why="too many attempts")
+            words = "Too many attempts. Wait a minute, then try again."
+            return _form(sessions, target, words, 429)
+        if not sessions.is_token(request.form.get("token", "").strip()):
+            log.warning("sign_in_refused", sender=sender, why="not the admin token")
+            words = "That is not the admin token of this service."
+            return _form(sessions, target, words, 401)
+        log.info("signed_in", sender=sender)
+        answer = redirect(target, 303)
+        _set(answer, COOKIE, sessions.begin(), LIFE_SECONDS)
+        answer.delete_cookie(FORM_COOKIE)
+        return answer
+
+    @pages.post("/sign-out")
+    def sign_out() -> AnyResponse:
+        sessions.end(g.session)
+        answer = redirect(url_for("dashboard.sign_in"), 303)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+def local(path: str) -> str:
+    """The path of a page of ours, `/` for any other address."""
+    found = urlsplit(path)
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
+    plain = path.isprintable() and "\\" not in path
+    return path if is_ours and plain and not found.scheme and not found.netloc else "/"
+
+
+def _session(sessions: Sessions) -> Session | None:
+    """Whose request this is. A stream begins on the loop, which waits for no Redis: it is looked
+    after where it runs."""
+    session = sessions.read(request.cookies.get(COOKIE, ""))
+    if session is None or (request.path != LIVE and sessions.is_ended(session)):
+        return None
+    return session
+
+
+def _to_sign_in() -> AnyResponse | tuple[str, int]:
+    if request.path == LIVE:
+        return "", 401
+    if request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        # A link from a chat or a pager comes without a SameSite=Strict cookie: coming once more,
+        # from a page of ours, it brings the one there may be.
+        return make_response(render_template("once_more.html"))
+    target = request.full_path.rstrip("?") if request.method == "GET" else "/"
+    return redirect(url_for("dashboard.sign_in", next=None if target == "/" else target), 303)
+
+
+def _form(sessions: Sessions, target: str, error: str = "", status: int = 200) -> Response:
+    text = sessions.form()
+    answer = make_response(
+        render_template("sign_in.html", form=text, next=target, error=error), status
+    )
+    _set(answer, FORM_COOKIE, text, None)
+    return answer
+
+
+def _set(answer: AnyResponse, name: str, value: str, seconds: int | None) -> None:
+    forwarded = request.headers.get("X-Forwarded-Proto", "").lower()
+    answer.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        secure=request.is_secure or forwarded == "https",
+        httponly=True,
+        samesite="Strict",
+    )
