@@ -87,9 +87,7 @@ class Front:
         except (ProtocolClosed, ProtocolError):
             log.debug("sender_gone", path=scope.path)
 
-    async def _answer(
-        self, scope: Scope, exchange: HTTPProtocol, streams: list[Stream]
-    ) -> Answer:
+    async def _answer(self, scope: Scope, exchange: HTTPProtocol, streams: list[Stream]) -> Answer:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._body(scope, exchange)

@@ -22,6 +22,7 @@ from service.dashboard.events import add_events
 from service.dashboard.headers import add_headers
 from service.dashboard.home import add_home
 from service.dashboard.live import Changes
+from service.dashboard.ordering import add_ordering
 from service.dashboard.rooms import add_rooms
 from service.dashboard.rules_page import add_rules
 from service.dashboard.shown import add_filters
@@ -70,6 +71,7 @@ def add_dashboard(
     add_events(pages, sources)
     add_rules(pages, sources)
     add_rooms(pages, sources)
+    add_ordering(pages, sources)
 
     @pages.errorhandler(RedisError)
     def redis_is_away(error: RedisError) -> tuple[str, int, dict[str, str]]:

@@ -76,10 +76,10 @@ def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     for (agent, deployment, _), found in largest[:_SHOWN]:
         said = dispatch_said(found[0]["reason"])
         where = f" ({deployment})" if deployment else ""
-        times = "once" if len(found) == 1 else f"{len(found)} times"
+        calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
         yield Concern(
             "bad",
-            f"{agent}{where} failed {times}",
+            f"{agent}{where}: {calls} got no agent",
             said.words,
             "dashboard.calls",
             {"agent": agent, "deployment": deployment or "production", "state": "failed",
@@ -112,10 +112,10 @@ def _paused(sources: Sources) -> Iterator[Concern]:
                       "dashboard.rules", {}, "Resume")  # fmt: skip
     elif paused.rules:
         names = ", ".join(paused.rules[:_SHOWN]) + (" …" if len(paused.rules) > _SHOWN else "")
-        is_one = len(paused.rules) == 1
-        yield Concern("warn", f"{names} {'is' if is_one else 'are'} paused",
-                      f"{'It matches and sends' if is_one else 'They match and send'} no new agent.",
-                      "dashboard.rules", {}, "Resume")  # fmt: skip
+        head, words = f"{names} are paused", "They match and send no new agent."
+        if len(paused.rules) == 1:
+            head, words = f"{names} is paused", "It matches and sends no new agent."
+        yield Concern("warn", head, words, "dashboard.rules", {}, "Resume")
 
 
 def _rules(sources: Sources) -> Iterator[Concern]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from service.dashboard.sources import Sources
 
-VIEWS = (
+VIEWS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("All", {}),
     ("Failing now", {"state": "failed", "since": "1h"}),
     ("Waiting", {"state": "pending"}),
@@ -63,6 +63,7 @@ def add_calls(pages: Blueprint, sources: Sources) -> None:
             bars=timeline.bars(found, time.time()),
             phases=timeline.PHASES,
             phase_words=timeline.WORDS,
+            waited=timeline.waited(line, found, time.time()),
             is_live=found["state"] in LIVE,
         )
 
@@ -80,6 +81,9 @@ def add_calls(pages: Blueprint, sources: Sources) -> None:
 
 def _found(sources: Sources, dispatch_id: str) -> dict[str, Any]:
     found = sources.ledger.dispatch(dispatch_id)
+    if found is None and (ordered := sources.orders.known(dispatch_id)) is not None:
+        unknown = {"timeline": [], "latency": {}, "rung": 0, "follows": None, "followed_by": None}
+        found = {**unknown, **ordered}  # by hand, and no worker has taken it up
     if found is None:
         abort(404, "There is no such call, or history has forgotten it.")
     return found

@@ -91,11 +91,11 @@ def _page(
 
 def _found(sources: Sources, event_id: str) -> tuple[str, dict[str, Any]]:
     """The server it came from, and the event."""
-    for server_id in sources.server_ids:
-        found = sources.ledger.event(event_id, [server_id])
-        if found is not None:
-            return server_id, found
-    abort(404, "There is no such event, or history has forgotten it.")
+    each = ((s, sources.ledger.event(event_id, [s])) for s in sources.server_ids)
+    found = next(((server_id, event) for server_id, event in each if event is not None), None)
+    if found is None:
+        abort(404, "There is no such event, or history has forgotten it.")
+    return found
 
 
 def _verdict(event: dict[str, Any]) -> tuple[str, str]:

@@ -22,7 +22,8 @@ HEADERS: Final = {
 
 def add_headers(pages: Blueprint) -> None:
     """Send them with everything of the dashboard; its styles and script may be kept by browsers,
-    since each version of them has an address of its own."""
+    since each version of them has an address of its own.
+    """
 
     @pages.after_request
     def guarded(answer: Response) -> Response:

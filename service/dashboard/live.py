@@ -117,9 +117,7 @@ class Changes:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _seen(
-    client: redis.asyncio.Redis, sessions: list[Session]
-) -> tuple[str, set[str]]:
+async def _seen(client: redis.asyncio.Redis, sessions: list[Session]) -> tuple[str, set[str]]:
     """A text that is another one when something has changed, and the sessions that were ended."""
     ids = sorted({session.id for session in sessions})
     seconds, _ = await client.time()

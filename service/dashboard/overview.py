@@ -116,6 +116,11 @@ class Seen:
 
 def verdict(seen: Seen) -> Verdict:
     """The answer, the worst first."""
+    return _stopped(seen) or _failing(seen) or _quiet(seen)
+
+
+def _stopped(seen: Seen) -> Verdict | None:
+    """Nobody gets an agent, whoever calls."""
     if not seen.at_work:
         words = "Webhooks are kept and nothing is dispatched. Start `dispatcher worker`."
         return Verdict(BAD, "No worker is at work", words)
@@ -124,21 +129,27 @@ def verdict(seen: Seen) -> Verdict:
         return Verdict(BAD, "There are no rules", words)
     if seen.all_paused:
         return Verdict(BAD, "All rules are paused", "No call gets an agent until they are resumed.")
-    lately = [
-        d for d in seen.failures if seen.now - (seconds_of(d["ended_at"]) or 0.0) < _LATELY
-    ]
-    if lately:
-        last = ago(max(d["ended_at"] for d in lately))
-        words = f"{_calls(seen.failed)} got no agent in the last hour, the last {last}. {_now(seen)}"
-        return Verdict(BAD, "Some calls get no agent", words)
+    return None
+
+
+def _failing(seen: Seen) -> Verdict | None:
+    ends = [seconds_of(d["ended_at"]) or 0.0 for d in seen.failures]
+    if any(seen.now - at < _LATELY for at in ends):
+        words = f"{_calls(seen.failed)} got no agent in the last hour, the last {ago(max(ends))}."
+        return Verdict(BAD, "Some calls get no agent", f"{words} {_now(seen)}")
     if seen.late:
         words = f"{_calls(len(seen.late))} waiting longer than {LATE_SECONDS:.0f} s. {_now(seen)}"
         return Verdict(WARN, "Some agents are late", words)
     if seen.failed:
         words = f"None failed in the last 10 minutes, {count(seen.failed)} in the last hour."
         return Verdict(WARN, "Calls get their agents again", f"{words} {_now(seen)}")
+    return None
+
+
+def _quiet(seen: Seen) -> Verdict:
     if seen.live or seen.waiting or seen.scheduled:
-        return Verdict(GOOD, "Calls are getting their agents", f"{_now(seen)} None failed lately.")
+        words = f"{_now(seen)} None failed in the last hour."
+        return Verdict(GOOD, "Calls are getting their agents", words)
     if seen.last_event is None:
         return Verdict(IDLE, "Waiting for the first webhook", "Nothing has come in yet.")
     return Verdict(IDLE, "All quiet", f"No calls now. The last event came {ago(seen.last_event)}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from rules.event import is_human
@@ -96,15 +97,10 @@ def room_seen(redis: redis.Redis, server_ids: Iterable[str], name: str) -> list[
 
 
 def _found(redis: redis.Redis, part: str) -> list[str]:
-    words, looked, found = part.lower(), 0, list[str]()
-    for member, _ in redis.zscan_iter(keys.ROOMS, count=_COUNT):
-        looked += 1
-        key = member.decode()
-        if words in keys.split_room_key(key)[1].lower():
-            found.append(key)
-        if looked >= _LOOKED_THROUGH:
-            break
-    return sorted(found)
+    words = part.lower()
+    looked = islice(redis.zscan_iter(keys.ROOMS, count=_COUNT), _LOOKED_THROUGH)
+    names = (member.decode() for member, _ in looked)
+    return sorted({each for each in names if words in keys.split_room_key(each)[1].lower()})
 
 
 def _read(redis: redis.Redis, members: Sequence[str]) -> list[Room]:

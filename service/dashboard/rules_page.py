@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from markupsafe import Markup, escape
 
-from workers.ledger import Hits
-
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from rules.rule import Rule
     from rules.ruleset import Ruleset
     from service.dashboard.sources import Sources
+    from workers.ledger import Hits
     from workers.pauses import Paused
 
 _MOST: Final = 100
@@ -74,7 +73,7 @@ def add_rules(pages: Blueprint, sources: Sources) -> None:
             wanted=wanted,
             shown=min(len(chosen), _MOST),
             count=len(chosen),
-            ids=[rule.id for rule in ruleset.rules][:_MOST * 5] if ruleset is not None else [],
+            ids=[rule.id for rule in ruleset.rules][: _MOST * 5] if ruleset is not None else [],
             source=sources.settings.rules,
         )
 
@@ -133,9 +132,7 @@ def _files(
     return files
 
 
-def _parts(
-    file: RuleFile, rules: list[Rule], hits: dict[str, Hits], paused: Paused
-) -> list[Part]:
+def _parts(file: RuleFile, rules: list[Rule], hits: dict[str, Hits], paused: Paused) -> list[Part]:
     lines = tuple(
         Line(number, _coloured(text)) for number, text in enumerate(file.text.splitlines(), 1)
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FOLDED_BYTES: Final = 2048
 """Longer texts are folded."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_UNITS: Final = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
 _SECOND_MS: Final = 1000
 _TEN_SECONDS_MS: Final = 10_000
 
@@ -69,18 +70,15 @@ def duration(ms: float | None) -> str:
     """A length of time in ms, as exactly as people care."""
     if ms is None:
         return "–"
-    if ms < _SECOND_MS:
-        return f"{round(ms)} ms"
     if ms < _TEN_SECONDS_MS:
-        return f"{ms / 1000:.2f} s"
+        return f"{round(ms)} ms" if ms < _SECOND_MS else f"{ms / 1000:.2f} s"
     seconds = ms / 1000
     if seconds < _MINUTE:
         return f"{seconds:.1f} s"
-    if seconds < _HOUR:
-        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE)} s"
-    if seconds < _DAY:
-        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
-    return f"{int(seconds // _DAY)} d {int(seconds % _DAY // _HOUR)} h"
+    for unit, name, part, of_part in _UNITS:
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name} {int(seconds % unit // part)} {of_part}"
+    raise AssertionError(seconds)
 
 
 def count(number: float) -> str:

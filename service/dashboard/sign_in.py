@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
@@ -53,25 +52,7 @@ def add_sign_in(pages: Blueprint, sessions: Sessions, attempts: Attempts) -> Non
 
     @pages.post("/sign-in")
     def signed_in() -> AnyResponse:
-        target = local(request.form.get("next", ""))
-        if not sessions.is_form(
-            request.form.get(FIELD, ""), request.cookies.get(FORM_COOKIE, "")
-        ):
-            return _form(sessions, target, "This form was too old. Please try again.", 400)
-        sender = request.remote_addr or ""
-        if not attempts.may(sender, request.headers.get("X-Forwarded-For", "")):
-            log.warning("sign_in_refused", sender=sender, why="too many attempts")
-            words = "Too many attempts. Wait a minute, then try again."
-            return _form(sessions, target, words, 429)
-        if not sessions.is_token(request.form.get("token", "").strip()):
-            log.warning("sign_in_refused", sender=sender, why="not the admin token")
-            words = "That is not the admin token of this service."
-            return _form(sessions, target, words, 401)
-        log.info("signed_in", sender=sender)
-        answer = redirect(target, 303)
-        _set(answer, COOKIE, sessions.begin(), LIFE_SECONDS)
-        answer.delete_cookie(FORM_COOKIE)
-        return answer
+        return _signed_in(sessions, attempts, local(request.form.get("next", "")))
 
     @pages.post("/sign-out")
     def sign_out() -> AnyResponse:
@@ -81,17 +62,35 @@ def add_sign_in(pages: Blueprint, sessions: Sessions, attempts: Attempts) -> Non
         return answer
 
 
+def _signed_in(sessions: Sessions, attempts: Attempts, target: str) -> AnyResponse:
+    if not sessions.is_form(request.form.get(FIELD, ""), request.cookies.get(FORM_COOKIE, "")):
+        return _form(sessions, target, "This form was too old. Please try again.", 400)
+    sender = request.remote_addr or ""
+    if not attempts.may(sender, request.headers.get("X-Forwarded-For", "")):
+        log.warning("sign_in_refused", sender=sender, why="too many attempts")
+        words = "Too many attempts. Wait a minute, then try again."
+        return _form(sessions, target, words, 429)
+    if not sessions.is_token(request.form.get("token", "").strip()):
+        log.warning("sign_in_refused", sender=sender, why="not the admin token")
+        words = "That is not the admin token of this service."
+        return _form(sessions, target, words, 401)
+    log.info("signed_in", sender=sender)
+    answer = redirect(target, 303)
+    _set(answer, COOKIE, sessions.begin(), LIFE_SECONDS)
+    answer.delete_cookie(FORM_COOKIE)
+    return answer
+
+
 def local(path: str) -> str:
     """The path of a page of ours, `/` for any other address."""
-    found = urlsplit(path)
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
-    plain = path.isprintable() and "\\" not in path
-    return path if is_ours and plain and not found.scheme and not found.netloc else "/"
+    is_ours = path.startswith("/") and not path.startswith("//")
+    return path if is_ours and path.isprintable() and "\\" not in path else "/"
 
 
 def _session(sessions: Sessions) -> Session | None:
     """Whose request this is. A stream begins on the loop, which waits for no Redis: it is looked
-    after where it runs."""
+    after where it runs.
+    """
     session = sessions.read(request.cookies.get(COOKIE, ""))
     if session is None or (request.path != LIVE and sessions.is_ended(session)):
         return None

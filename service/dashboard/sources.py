@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from service.dashboard.rooms_seen import room_seen
+from service.dashboard.agents_seen import agents_seen
 from workers.deadletters import DeadLetters
 from workers.ledger import Ledger
 from workers.orders import Orders
 from workers.pauses import Pauses
 from workers.rules_in_force import kept
+from workers.whereabouts import servers_of_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,22 +64,12 @@ class Sources:
         Raises:
             RedisError: it may or may not have been ordered.
         """
-        room = dispatch["room"]
-        for server_id in self.server_ids:
-            found = room_seen(self.redis, [server_id], room)
-            if len(self.servers) == 1 or any(each.sid == dispatch["room_sid"] for each in found):
-                self.orders.remove(server_id, room, dispatch["id"])
+        for server in servers_of_room(self.redis, self.settings, dispatch["room"]):
+            self.orders.remove(server.id, dispatch["room"], dispatch["id"])
 
     def agents(self) -> list[dict[str, Any]]:
         """The deployed agents."""
-        from collections import Counter
-        rows = {}
-        for route in self.ledger.routes():
-            row = rows.setdefault((route.agent, route.deployment), dict(agent=route.agent, deployment=route.deployment, status="idle", sessions=0, waiting=0, peak=0, success_rate=None, join_p50_ms=None, join_p95_ms=None, last_seen=None, rules=[], sources={}))
-            n = self.redis.zcard(f"lkd:dispatches:active:{route.key}")
-            row["sessions"] += n
-            if row["sessions"]: row["status"] = "active"
-        return list(rows.values())
+        return agents_seen(self.redis, self.ledger)
 
     @property
     def servers(self) -> tuple[Server, ...]:

@@ -105,7 +105,7 @@ def bars(dispatch: Mapping[str, Any], now: float) -> list[Bar]:
     accepted, joined = seconds_of(dispatch["accepted_at"]), seconds_of(dispatch["joined_at"])
     ended = seconds_of(dispatch["ended_at"])
     over = now if ended is None else ended
-    begun = _begun(dispatch, created, over)
+    begun = _begun(dispatch, created)
     found: list[Bar] = []
     if queued is not None:
         found.append(Bar(QUEUE, created - queued / 1000, created, goes_on=False))
@@ -121,14 +121,28 @@ def bars(dispatch: Mapping[str, Any], now: float) -> list[Bar]:
     return found
 
 
-def _begun(dispatch: Mapping[str, Any], created: float, over: float) -> float | None:
+def waited(
+    line: Sequence[Mapping[str, Any]], dispatch: Mapping[str, Any], now: float
+) -> float | None:
+    """Ms from the webhook, or the order, to the agent's join, earlier rungs counted.
+
+    None where another agent was in the call before: nobody waited for this one from the webhook on.
+    """
+    until = [each for each in line if each["created_at"] <= dispatch["created_at"]]
+    if any(each["joined_at"] for each in until if each["id"] != dispatch["id"]):
+        return None
+    first = bars(until[0], now) if until else []
+    over = seconds_of(dispatch["joined_at"]) or seconds_of(dispatch["ended_at"]) or now
+    return (over - first[0].since) * 1000 if first else None
+
+
+def _begun(dispatch: Mapping[str, Any], created: float) -> float | None:
     """When it was first to be called: when it left `scheduled`; None while it is."""
     moves = dispatch.get("timeline") or []
     if not moves or moves[0]["state"] != "scheduled":
         return created
     left = (seconds_of(m["at"]) for m in moves if m["state"] != "scheduled")
-    first = next(left, None)
-    return first if dispatch["accepted_at"] or dispatch["state"] != "released" else first and None
+    return next(left, None) if dispatch["state"] != "released" or dispatch["accepted_at"] else None
 
 
 class _Axis:
@@ -167,11 +181,16 @@ def _covers(bar: Bar, since: float, until: float) -> bool:
 
 def _widths(spans: Sequence[tuple[float, float]], even: Sequence[bool]) -> list[float]:
     """Percents: proportional on the way, by the logarithm in between, none too narrow to see."""
-    weights = [b - a if is_even else math.log1p(b - a) for (a, b), is_even in zip(spans, even, strict=True)]
-    sums = [sum(w for w, e in zip(weights, even, strict=True) if e is kind) for kind in (True, False)]
-    share = _ON_THE_WAY if all(sums) else 100.0
+    pairs = list(zip(spans, even, strict=True))
+    weights = [b - a if is_even else math.log1p(b - a) for (a, b), is_even in pairs]
+    sums = {kind: sum(w for w, e in zip(weights, even, strict=True) if e is kind)
+            for kind in (True, False)}  # fmt: skip
+    if all(sums.values()):
+        shares = {True: _ON_THE_WAY, False: 100.0 - _ON_THE_WAY}
+    else:
+        shares = {True: 100.0, False: 100.0}
     wide = [
-        max(_LEAST, (share if is_even else 100.0 - share * bool(sums[0])) * weight / (sums[0] if is_even else sums[1]))
+        max(_LEAST, shares[is_even] * weight / sums[is_even])
         for weight, is_even in zip(weights, even, strict=True)
     ]
     return [100.0 * width / sum(wide) for width in wide]

@@ -106,7 +106,7 @@ def rule_test(outcome: Tried, ruleset: Ruleset) -> str:
     }  # fmt: skip
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # its default is None
     yaml.allow_unicode = True
     out = io.StringIO()
     yaml.dump(document, out)
@@ -137,7 +137,7 @@ def _read(text: str) -> tuple[Event, Mapping[str, Any]]:
     return event, body
 
 
-def _record(text: bytes | None) -> Record:
+def _record(text: bytes | str | None) -> Record:
     try:
         return Record.from_json(text or b"")
     except (ValueError, LookupError, TypeError):  # another version's

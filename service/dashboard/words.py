@@ -49,6 +49,10 @@ _OF_DISPATCHES: Final[Mapping[str, str]] = {
     "participant_removed": "the agent was removed",
     "last_human_left": "the last human left",
     "participant_left": "its caller left",
+    "room_closed": "the room has closed",
+    "room_deleted": "the room was closed",
+    "agent_error": "the agent failed",
+    "connection_timeout": "the agent lost its connection",
 }
 _GLYPHS: Final = {
     Outcome.DISPATCH: "dispatched",
@@ -68,7 +72,8 @@ class Said(NamedTuple):
 def decision_said(decision: Mapping[str, Any]) -> Said:
     """Why a rule did what it did on an event."""
     words = _OF_DECISIONS.get(decision["reason"], decision["reason"].replace("_", " "))
-    return Said(words, decision.get("detail") or "")
+    told_already = decision["reason"] in (Reason.LOOP_GUARD, Reason.EVENT_TYPE, Reason.DISABLED)
+    return Said(words, "" if told_already else decision.get("detail") or "")
 
 
 def outcome_said(outcome: str) -> str:

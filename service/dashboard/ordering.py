@@ -1,0 +1,89 @@
+"""Sending an agent to a room by hand, and removing one: each is asked for once more first."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+
+from rules.decision import RestartPolicy
+from service.dashboard.rooms_seen import room_seen
+from workers.orders import BadOrder, KeyUsed
+from workers.whereabouts import servers_of_room
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from service.dashboard.sources import Sources
+
+_FIELDS: Final = ("agent", "deployment", "metadata", "restart_policy", "key")
+
+
+def add_ordering(pages: Blueprint, sources: Sources) -> None:
+    """Add the routes."""
+
+    @pages.get("/room/send")
+    def ask_to_send() -> str:
+        return _send_form(sources, request.args, error="", confirm=False)
+
+    @pages.post("/room/send")
+    def send() -> AnyResponse | tuple[str, int]:
+        """Two steps: what was typed is shown once more, then sent."""
+        return _send(sources)
+
+    @pages.get("/room/remove")
+    def ask_to_remove() -> str:
+        name, identity = request.args.get("name", ""), request.args.get("identity", "")
+        return render_template("agent_remove.html", name=name, identity=identity)
+
+    @pages.post("/room/remove")
+    def remove() -> AnyResponse:
+        name, identity = request.form.get("name", ""), request.form.get("identity", "")
+        rooms = room_seen(sources.redis, sources.server_ids, name)
+        having = [r for r in rooms if any(agent.identity == identity for agent in r.agents)]
+        if not having:
+            abort(404, "No agent of that identity is known to be in the room.")
+        for room in having:
+            sources.orders.remove_agent(room.server_id, name, identity)
+        return redirect(url_for("dashboard.room", name=name, done="remove"), 303)
+
+
+def _send(sources: Sources) -> AnyResponse | tuple[str, int]:
+    given, name = request.form, request.form.get("name", "")
+    servers = [s.id for s in servers_of_room(sources.redis, sources.settings, name)]
+    chosen = given.get("server") or (servers or [""])[0]
+    if chosen not in sources.server_ids:
+        abort(404, "There is no such LiveKit server.")
+    if not given.get("agent", "").strip():
+        return _send_form(sources, given, "Which agent? It needs a name.", confirm=False), 400
+    if given.get("confirmed") != "yes":
+        return _send_form(sources, given, "", confirm=True), 200
+    try:
+        sent = sources.orders.dispatch(
+            chosen,
+            name, given["agent"].strip(), given.get("deployment", "").strip(),
+            given.get("metadata", ""), None,
+            given.get("restart_policy") or RestartPolicy.ON_FAILURE.value,
+            key=given.get("key", ""),
+        )  # fmt: skip
+    except (BadOrder, KeyUsed) as error:
+        return _send_form(sources, given, f"It was not sent: {error}.", confirm=False), 400
+    return redirect(url_for("dashboard.room", name=name, sent=sent), 303)
+
+
+def _send_form(sources: Sources, given: Mapping[str, str], error: str, *, confirm: bool) -> str:
+    values: dict[str, Any] = {name: given.get(name, "") for name in _FIELDS}
+    values["key"] = values["key"] or secrets.token_hex(8)  # sent twice, it is one dispatch
+    return render_template(
+        "room_send.html",
+        name=given.get("name", ""),
+        server=given.get("server", ""),
+        values=values,
+        error=error,
+        confirm=confirm,
+        choices=sources.choices(),
+        policies=[policy.value for policy in RestartPolicy],
+    )
