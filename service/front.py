@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,7 +48,7 @@ BODY_SECONDS: Final = 10.0
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 Send = Callable[[str], Awaitable[None]]
-Stream = Callable[[Send], Awaitable[None]]
+Stream = Callable[[Send], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +75,20 @@ class Front:
         self._most_bytes = most_bytes
         self._on_loop = on_loop
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._sending: set[asyncio.Future[None]] = set()
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have streams end when the process is told to: granian waits for each answer's end.
+
+        It takes the signals through the loop, which hears of them beside whatever handler there is.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._end_streams))
+            signal.siginterrupt(number, False)  # noqa: FBT003 - its only form
+
+    def _end_streams(self) -> None:
+        for each in self._sending:
+            each.cancel()
 
     async def __rsgi__(self, scope: Scope, exchange: HTTPProtocol) -> None:
         """Answer one request; nothing it raises but the end of its connection gets out."""
@@ -81,7 +96,7 @@ class Front:
         try:
             status, headers, content = await self._answer(scope, exchange, streams)
             if streams:
-                await _send(streams[0], exchange, status, headers)
+                await self._send(streams[0], exchange, status, headers)
             else:
                 exchange.response_bytes(status, headers, content)
         except (ProtocolClosed, ProtocolError):
@@ -105,6 +120,28 @@ class Front:
         answer = _call(self._app, request | {LATER: later, STREAM: streams})
         return _whole(await later[0]()) if later else answer
 
+    async def _send(
+        self,
+        stream: Stream,
+        exchange: HTTPProtocol,
+        status: int,
+        headers: list[tuple[str, str]],
+    ) -> None:
+        """Send a stream until it is over, its receiver has gone, or this process is to end."""
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        transport = exchange.response_stream(status, kept)
+        gone = asyncio.ensure_future(exchange.client_disconnect())
+        sending: asyncio.Future[None] = asyncio.ensure_future(stream(transport.send_str))
+        self._sending.add(sending)
+        try:
+            await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and not sending.cancelled():
+                sending.result()
+        finally:
+            self._sending.discard(sending)
+            gone.cancel()
+            sending.cancel()
+
     async def _body(self, scope: Scope, exchange: HTTPProtocol) -> bytes:
         """The body, read no further than it may be long."""
         length = scope.headers.get("content-length")
@@ -122,23 +159,6 @@ class Front:
                 raise Problem(problems.TOO_LARGE, f"It has more than {self._most_bytes} bytes.")
             chunks.append(chunk)
         return b"".join(chunks)
-
-
-async def _send(
-    stream: Stream, exchange: HTTPProtocol, status: int, headers: list[tuple[str, str]]
-) -> None:
-    """Send a stream until it is over or its receiver has gone."""
-    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
-    transport = exchange.response_stream(status, kept)
-    gone = asyncio.ensure_future(exchange.client_disconnect())
-    sending = asyncio.ensure_future(stream(transport.send_str))
-    try:
-        await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if sending.done():
-            sending.result()
-    finally:
-        gone.cancel()
-        sending.cancel()
 
 
 def environ(scope: Scope, body: bytes) -> WSGIEnvironment:

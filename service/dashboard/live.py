@@ -79,10 +79,10 @@ class Changes:
             await send("retry: 2000\n\n")
             sent = ""
             while time.time() < session.until and not listener.over:
+                listener.told.clear()  # first: what is told while this sends must not be missed
                 if self._version and self._version != sent:
                     sent = self._version
                     await send(f"event: change\ndata: {sent}\n\n")
-                listener.told.clear()
                 try:
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
                         await listener.told.wait()
@@ -101,17 +101,16 @@ class Changes:
         if self._client is None:
             self._client = self._connected()
         while True:
-            listeners = tuple(self._listeners)
+            sessions = [each.session for each in self._listeners]
             try:
-                version, ended = await _seen(self._client, [each.session for each in listeners])
+                version, ended = await _seen(self._client, sessions)
             except (RedisError, OSError) as error:
                 log.debug("live_look_failed", error=str(error))
                 version, ended = AWAY, set()
-            for each in listeners:
-                each.over = each.over or each.session.id in ended
             has_changed = version != self._version
             self._version = version
-            for each in listeners:
+            for each in self._listeners:  # those too that have come meanwhile
+                each.over = each.over or each.session.id in ended
                 if has_changed or each.over:
                     each.told.set()
             await asyncio.sleep(LOOK_SECONDS)

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 QUEUE, RULE, LIVEKIT, AGENT, CALL = "queue", "rule", "livekit", "agent", "call"
 PHASES: Final[Mapping[str, str]] = {
     QUEUE: "Queueing",
-    RULE: "Waits as its rule says",
+    RULE: "Rule’s wait",
     LIVEKIT: "LiveKit",
     AGENT: "Agent",
     CALL: "In call",
 }
 WORDS: Final[Mapping[str, str]] = {
     QUEUE: "webhook to decision",
-    RULE: "decision to call",
+    RULE: "its “after”",
     LIVEKIT: "to acceptance",
     AGENT: "acceptance to join",
     CALL: "join to leaving",
