@@ -1,4 +1,4 @@
-"""`GET /live` of a real `dispatcher serve`: webhooks do not suffer, and streams end when they must."""
+"""`GET /live` of a real `dispatcher serve`: webhooks do not suffer, streams end when they must."""
 
 from __future__ import annotations
 
