@@ -30,7 +30,6 @@ from service.dashboard.sign_in import add_sign_in
 from service.dashboard.sources import Sources
 from service.dashboard.stream import add_stream
 from workers.connection import connect_async, unreachable
-from workers.rules_in_force import RulesInForce
 
 if TYPE_CHECKING:
     import redis
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from service.deliveries import Deliveries
     from service.sessions import Sessions
     from workers.intake import Intake
+    from workers.rules_in_force import RulesInForce
     from workers.settings import Settings
 
 _STATIC: Final = ("dashboard.css", "dashboard.js")
@@ -49,6 +49,7 @@ def add_dashboard(
     settings: Settings,
     redis: redis.Redis,
     intake: Intake,
+    in_force: RulesInForce,
     deliveries: Deliveries,
     sessions: Sessions,
 ) -> None:
@@ -57,8 +58,6 @@ def add_dashboard(
         "dashboard", __name__, template_folder="templates", static_folder="static",
         static_url_path="/static",
     )  # fmt: skip
-    in_force = RulesInForce(settings.rules)
-    in_force.look()
     sources = Sources(settings, redis, in_force, intake, deliveries)
     changes = Changes(lambda: connect_async(settings, patient=False))
     app.url_map.converters["room"] = RoomName

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
-from rules.event import read_event
+from service.api.events import replayed
 from service.dashboard.lists import BadFilter, filled, since
-from service.dashboard.trying import NotAnEvent, Tried, rule_test, tried
+from service.dashboard.trying import NotAnEvent, read, rule_test, told
 from service.dashboard.words import decision_said, outcome_said
+from workers.foresight import foresee
 from workers.pages import Page
 
 if TYPE_CHECKING:
@@ -43,45 +43,50 @@ def add_events(pages: Blueprint, sources: Sources) -> None:
 
     @pages.get("/events/<path:event_id>")
     def event(event_id: str) -> str:
-        _, found = _found(sources, event_id)
+        found = _found(sources, event_id)
         return _page(found, json.dumps(found["body"], indent=2, ensure_ascii=False))
 
     @pages.post("/events/<path:event_id>/try")
     def try_event(event_id: str) -> AnyResponse | tuple[str, int]:
         """Explain an event that was edited, or save it as a rule test; nothing is dispatched."""
-        server_id, found = _found(sources, event_id)
+        found = _found(sources, event_id)
         text = request.form.get("event", "")
         ruleset = sources.rules().ruleset
         if ruleset is None:
             return _page(found, text, error="There are no rules to explain it by."), 409
-        in_room = request.form.get("known") == "room"
         try:
-            outcome = tried(text, ruleset, sources.redis, server_id if in_room else None)
+            event, body = read(text)
         except NotAnEvent as error:
             return _page(found, text, error=str(error)), 400
         if request.form.get("do") == "save":
-            name = f"{outcome.event.name.replace('_', '-')}.test.yaml"
+            name = f"{event.name.replace('_', '-')}.test.yaml"
             return Response(
-                rule_test(outcome, ruleset),
+                rule_test(event, body, ruleset),
                 content_type="application/yaml; charset=utf-8",
                 headers={"Content-Disposition": f'attachment; filename="{name}"'},
             )
+        anew = request.form.get("known") != "room"
+        foreseen = foresee(sources.redis, ruleset, found["server"], event, anew=anew)
+        outcome = told(foreseen.decisions)
         return _page(found, text, outcome=outcome), 200
 
     @pages.get("/events/<path:event_id>/again")
     def ask_to_run_again(event_id: str) -> str:
-        return render_template("event_again.html", event=_found(sources, event_id)[1])
+        return render_template("event_again.html", event=_found(sources, event_id))
 
     @pages.post("/events/<path:event_id>/again")
     def run_again(event_id: str) -> AnyResponse:
-        server_id, found = _found(sources, event_id)
-        again = f"{found['id']}.replay.{secrets.token_hex(4)}"
-        sources.intake.accept(server_id, read_event({**found["body"], "id": again}))
+        found = _found(sources, event_id)
+        again = replayed(sources.intake, found)
         return redirect(url_for("dashboard.events", room=found["room"], again=again), 303)
 
 
 def _page(
-    event: dict[str, Any], text: str, *, error: str = "", outcome: Tried | None = None
+    event: dict[str, Any],
+    text: str,
+    *,
+    error: str = "",
+    outcome: list[dict[str, Any]] | None = None,
 ) -> str:
     return render_template(
         "event.html", event=event, text=text, error=error, outcome=outcome, said=decision_said,
@@ -89,10 +94,8 @@ def _page(
     )  # fmt: skip
 
 
-def _found(sources: Sources, event_id: str) -> tuple[str, dict[str, Any]]:
-    """The server it came from, and the event."""
-    each = ((s, sources.ledger.event(event_id, [s])) for s in sources.server_ids)
-    found = next(((server_id, event) for server_id, event in each if event is not None), None)
+def _found(sources: Sources, event_id: str) -> dict[str, Any]:
+    found = sources.ledger.event(event_id, sources.server_ids)
     if found is None:
         abort(404, "There is no such event, or history has forgotten it.")
     return found

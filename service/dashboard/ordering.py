@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from rules.decision import RestartPolicy
-from service.dashboard.rooms_seen import room_seen
 from workers.orders import BadOrder, KeyUsed
 from workers.whereabouts import servers_of_room
 
@@ -42,12 +41,16 @@ def add_ordering(pages: Blueprint, sources: Sources) -> None:
     @pages.post("/room/remove")
     def remove() -> AnyResponse:
         name, identity = request.form.get("name", ""), request.form.get("identity", "")
-        rooms = room_seen(sources.redis, sources.server_ids, name)
-        having = [r for r in rooms if any(agent.identity == identity for agent in r.agents)]
+        having = {
+            room["server"]
+            for room in sources.rooms.named(name)
+            if any(agent["identity"] == identity for agent in room["agents"])
+        }
         if not having:
             abort(404, "No agent of that identity is known to be in the room.")
-        for room in having:
-            sources.orders.remove_agent(room.server_id, name, identity)
+        for server in sources.servers:
+            if server.url in having:
+                sources.orders.remove_agent(server.id, name, identity)
         return redirect(url_for("dashboard.room", name=name, done="remove"), 303)
 
 

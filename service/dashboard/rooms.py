@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from service.dashboard.rooms_seen import PAGE, room_seen, rooms_seen
-from service.dashboard.words import dispatch_said, reason_word
+from service.dashboard.lists import BadFilter, filled
+from service.dashboard.words import dispatch_said
+from workers.pages import Page
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -22,14 +23,15 @@ def add_rooms(pages: Blueprint, sources: Sources) -> None:
     """Add the routes."""
 
     @pages.get("/rooms")
-    def rooms() -> str:
-        begin = max(0, request.args.get("begin", 0, type=int))
-        part = request.args.get("name", "").strip()
-        found, more = rooms_seen(sources.redis, begin, part)
-        return render_template(
-            "rooms.html", rooms=found, part=part, begin=begin, more=more, page=PAGE,
-            several=len(sources.servers) > 1,
-        )  # fmt: skip
+    def rooms() -> tuple[str, int]:
+        part, error, page = request.args.get("name", "").strip(), "", Page([], None)
+        try:
+            page = filled(sources.rooms.page, request.args.get("cursor", ""), name=part)
+        except BadFilter as problem:
+            error = str(problem)
+        several = len(sources.servers) > 1
+        text = render_template("rooms.html", page=page, part=part, error=error, several=several)
+        return text, 400 if error else 200
 
     @pages.get("/rooms/<room:name>")
     def room(name: str) -> str:
@@ -38,12 +40,10 @@ def add_rooms(pages: Blueprint, sources: Sources) -> None:
         return render_template(
             "room.html",
             name=name,
-            rooms=room_seen(sources.redis, sources.server_ids, name),
+            rooms=sources.rooms.named(name),
             calls=calls,
             events=events,
             said=dispatch_said,
-            urls={server.id: server.url for server in sources.servers},
-            word=reason_word,
         )
 
     @pages.post("/room/look")

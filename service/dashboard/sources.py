@@ -14,6 +14,7 @@ from workers.deadletters import DeadLetters
 from workers.ledger import Ledger
 from workers.orders import Orders
 from workers.pauses import Pauses
+from workers.rooms_now import RoomsNow
 from workers.rules_in_force import kept
 from workers.whereabouts import servers_of_room
 
@@ -42,6 +43,11 @@ class Sources:
     def ledger(self) -> Ledger:
         """History."""
         return Ledger(self.redis)
+
+    @cached_property
+    def rooms(self) -> RoomsNow:
+        """Rooms as they are now."""
+        return RoomsNow(self.redis, {server.id: server.url for server in self.servers})
 
     @cached_property
     def pauses(self) -> Pauses:
