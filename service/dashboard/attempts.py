@@ -8,6 +8,7 @@ runs this wants to see what is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -45,9 +46,8 @@ class Attempts:
             address: of whoever is connected.
             forwarded: the `X-Forwarded-For` of the request.
         """
-        nearest = forwarded.rpartition(",")[2].strip()
         counters = (
-            (f"{address} {nearest}", A_MINUTE),
+            (_sender(address, forwarded), A_MINUTE),
             (address, A_MINUTE_FROM_ONE_ADDRESS),
         )
         try:
@@ -60,6 +60,14 @@ class Attempts:
             return self._may_without_redis()
         return all(count <= most for count, (_, most) in zip(counts, counters, strict=True))
 
+    def succeeded(self, address: str, forwarded: str) -> None:
+        """An attempt was none to guess: it does not count."""
+        with contextlib.suppress(RedisError), self._redis.pipeline() as pipe:
+            pipe.delete(_key(_sender(address, forwarded)))
+            pipe.set(_key(address), 1, ex=_WINDOW_SECONDS, nx=True)
+            pipe.decr(_key(address))
+            pipe.execute()
+
     def _may_without_redis(self) -> bool:
         now = self._clock()
         with self._lock:
@@ -67,6 +75,10 @@ class Attempts:
             may = len(lately) < A_MINUTE_WITHOUT_REDIS
             self._without_redis = [*lately, now] if may else lately
         return may
+
+
+def _sender(address: str, forwarded: str) -> str:
+    return f"{address} {forwarded.rpartition(',')[2].strip()}"
 
 
 def _key(who: str) -> str:

@@ -66,7 +66,8 @@ def _signed_in(sessions: Sessions, attempts: Attempts, target: str) -> AnyRespon
     if not sessions.is_form(request.form.get(FIELD, ""), request.cookies.get(FORM_COOKIE, "")):
         return _form(sessions, target, "This form was too old. Please try again.", 400)
     sender = request.remote_addr or ""
-    if not attempts.may(sender, request.headers.get("X-Forwarded-For", "")):
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    if not attempts.may(sender, forwarded):
         log.warning("sign_in_refused", sender=sender, why="too many attempts")
         words = "Too many attempts. Wait a minute, then try again."
         return _form(sessions, target, words, 429)
@@ -74,6 +75,7 @@ def _signed_in(sessions: Sessions, attempts: Attempts, target: str) -> AnyRespon
         log.warning("sign_in_refused", sender=sender, why="not the admin token")
         words = "That is not the admin token of this service."
         return _form(sessions, target, words, 401)
+    attempts.succeeded(sender, forwarded)
     log.info("signed_in", sender=sender)
     answer = redirect(target, 303)
     _set(answer, COOKIE, sessions.begin(), LIFE_SECONDS)

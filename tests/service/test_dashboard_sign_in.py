@@ -161,6 +161,13 @@ def test_guessing_is_slow_and_then_refuses_the_right_token_too(client):
     assert "Wait a minute" in answer.text
 
 
+def test_signing_in_is_no_guess(client, redis):
+    for _ in range(2 * A_MINUTE):
+        assert sign_in(client).status_code == 303
+        client.delete_cookie(COOKIE)
+    assert {int(redis.get(key)) for key in redis.keys("lkd:sign-in:*")} <= {0}
+
+
 def test_one_sender_behind_a_proxy_keeps_no_other_out(client):
     for _ in range(A_MINUTE + 1):
         sign_in(client, "guess-guess", **{"X-Forwarded-For": "198.51.100.7"})
