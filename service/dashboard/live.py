@@ -73,7 +73,7 @@ class Changes:
         """Serve one stream, until its session is over."""
         listener = _Listener(session)
         self._listeners.add(listener)
-        if self._looking is None:
+        if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
             await send("retry: 2000\n\n")
@@ -91,16 +91,16 @@ class Changes:
             await send("event: end\ndata: signed out\n\n")
         finally:
             self._listeners.discard(listener)
-            if not self._listeners and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
-                self._version = ""
 
     async def _look(self) -> None:
-        """See once a second whether anything has changed, and who has signed out."""
+        """See once a second whether anything has changed, and who has signed out.
+
+        It ends by itself, between two looks: one that is broken off leaves half an answer behind.
+        """
         if self._client is None:
             self._client = self._connected()
-        while True:
+        self._version = ""
+        while self._listeners:
             sessions = [each.session for each in self._listeners]
             try:
                 version, ended = await _seen(self._client, sessions)
