@@ -9,7 +9,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from rules.decision import RestartPolicy
 from workers.orders import BadOrder, KeyUsed
-from workers.whereabouts import servers_of_room
+from workers.whereabouts import WhichServer, server_of_room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,10 +56,13 @@ def add_ordering(pages: Blueprint, sources: Sources) -> None:
 
 def _send(sources: Sources) -> AnyResponse | tuple[str, int]:
     given, name = request.form, request.form.get("name", "")
-    servers = [s.id for s in servers_of_room(sources.redis, sources.settings, name)]
-    chosen = given.get("server") or (servers or [""])[0]
+    chosen = given.get("server", "")
     if chosen not in sources.server_ids:
-        abort(404, "There is no such LiveKit server.")
+        try:
+            chosen = server_of_room(sources.redis, sources.settings, name).id
+        except WhichServer:
+            words = "Which LiveKit server is the room on?"
+            return _send_form(sources, given, words, confirm=False), 400
     if not given.get("agent", "").strip():
         return _send_form(sources, given, "Which agent? It needs a name.", confirm=False), 400
     if given.get("confirmed") != "yes":
@@ -84,6 +87,7 @@ def _send_form(sources: Sources, given: Mapping[str, str], error: str, *, confir
         "room_send.html",
         name=given.get("name", ""),
         server=given.get("server", ""),
+        servers=sources.servers if len(sources.servers) > 1 else (),
         values=values,
         error=error,
         confirm=confirm,

@@ -16,7 +16,6 @@ from workers.orders import Orders
 from workers.pauses import Pauses
 from workers.rooms_now import RoomsNow
 from workers.rules_in_force import kept
-from workers.whereabouts import servers_of_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,12 +64,12 @@ class Sources:
         return Orders(self.redis)
 
     def remove(self, dispatch: Mapping[str, Any]) -> None:
-        """Have a dispatch deleted, on the server whose room has it.
+        """Have a dispatch deleted, on the server that has it: where it is not known it is nothing.
 
         Raises:
             RedisError: it may or may not have been ordered.
         """
-        for server in servers_of_room(self.redis, self.settings, dispatch["room"]):
+        for server in self.servers:
             self.orders.remove(server.id, dispatch["room"], dispatch["id"])
 
     def agents(self) -> list[dict[str, Any]]:
