@@ -36,6 +36,7 @@ def concerns(
     sources: Sources,
     failures: Sequence[Mapping[str, Any]],
     late: Sequence[Mapping[str, Any]],
+    agents: Sequence[Mapping[str, Any]],
     at_work: int,
 ) -> list[Concern]:
     """All of it.
@@ -44,6 +45,7 @@ def concerns(
         sources: what pages read.
         failures: dispatches of the last hour that have failed, newest first.
         late: dispatches whose agent does not come.
+        agents: the deployed agents, as `deployed` gives them.
         at_work: how many workers are.
 
     Raises:
@@ -52,6 +54,7 @@ def concerns(
     return [
         *_failed(failures),
         *_late(late),
+        *_agents(agents),
         *_paused(sources),
         *_rules(sources),
         *_webhooks(sources),
@@ -103,6 +106,15 @@ def _late(late: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
             words.words or f"LiveKit has accepted it, {late[-1]['agent']} has not joined.",
             "dashboard.calls", {"state": "pending"}, "See who waits", late[-1]["accepted_at"],
         )  # fmt: skip
+
+
+def _agents(agents: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
+    for each in agents:
+        for warning in each["warnings"]:
+            name = each["agent"] or "Agents without a name"
+            where = f" ({each['deployment']})" if each["deployment"] else ""
+            yield Concern("warn", f"{name}{where}", f"{warning[0].upper()}{warning[1:]}.",
+                          "dashboard.agents", {}, "See what is known of it")  # fmt: skip
 
 
 def _paused(sources: Sources) -> Iterator[Concern]:

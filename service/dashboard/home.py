@@ -18,10 +18,11 @@ def add_home(pages: Blueprint, sources: Sources) -> None:
 
     @pages.get("/")
     def home() -> str:
+        agents = sources.agents()
         return render_template(
             "home.html",
-            seen=overview(sources),
-            agents=sources.agents(),
+            seen=overview(sources, agents),
+            agents=agents,
             said=dispatch_said,
             webhook_url=f"{request.host_url}webhooks/livekit",
         )

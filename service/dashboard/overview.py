@@ -51,8 +51,8 @@ class Overview:
     """Whether nothing has ever come in."""
 
 
-def overview(sources: Sources) -> Overview:
-    """Read it all.
+def overview(sources: Sources, agents: Sequence[Mapping[str, Any]]) -> Overview:
+    """Read it all but the agents, which are given.
 
     Raises:
         RedisError: Redis could not be reached.
@@ -91,7 +91,7 @@ def overview(sources: Sources) -> Overview:
         late=len(late),
         failed=failed,
         charts=_charts(minutes),
-        concerns=concerns(sources, failures, late, at_work),
+        concerns=concerns(sources, failures, late, agents, at_work),
         latest=latest,
         is_new=not events and not latest,
     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from service.dashboard.agents_seen import agents_seen
 from workers.deadletters import DeadLetters
+from workers.deployed import deployed
 from workers.ledger import Ledger
 from workers.orders import Orders
 from workers.pauses import Pauses
@@ -73,8 +73,8 @@ class Sources:
             self.orders.remove(server.id, dispatch["room"], dispatch["id"])
 
     def agents(self) -> list[dict[str, Any]]:
-        """The deployed agents."""
-        return agents_seen(self.redis, self.ledger)
+        """The deployed agents, those that need somebody to look at them first."""
+        return deployed(self.redis, self.rules().ruleset, self.server_ids)
 
     @property
     def servers(self) -> tuple[Server, ...]:

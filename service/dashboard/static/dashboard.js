@@ -79,6 +79,8 @@
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { rest(); say("paused", "Paused"); } else listen();
   });
+  // Some of what is shown comes with time alone: that nobody came, that a worker answers no more.
+  setInterval(() => { if (!document.hidden && document.querySelector("[data-live]")) renew(); }, 15000);
   addEventListener("pagehide", rest);
   addEventListener("pageshow", listen);
   listen();
