@@ -56,7 +56,8 @@ class Demo:
         self.environ = self._environ(_free_port())
         self.settings, more = with_admin_token(load_settings(self.environ))
         self.environ |= more
-        self.webhook_url = f"http://{_HOST}:{self.settings.port}/webhooks/livekit"
+        self.dashboard_url = f"http://{_HOST}:{self.settings.port}/"
+        self.webhook_url = f"{self.dashboard_url}webhooks/livekit"
         self._supervisor = Supervisor([self._sandbox_program(), *self._service()])
 
     def __enter__(self) -> Self:

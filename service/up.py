@@ -29,6 +29,7 @@ def up(settings: Settings, environ: Mapping[str, str], tell: Callable[[], None])
         AddressError, DataError: it cannot run here.
     """
     check_address(settings.host, settings.port)
+    address = f"http://{settings.host}:{settings.port}"
     with contextlib.ExitStack() as held:
         if settings.redis_url is None:
             embedded.prepare(settings.data)
@@ -37,5 +38,5 @@ def up(settings: Settings, environ: Mapping[str, str], tell: Callable[[], None])
         children = programs(settings, environ)
         tell()
         Supervisor(children).run(
-            started=f"post webhooks to http://{settings.host}:{settings.port}/webhooks/livekit"
+            started=f"post webhooks to {address}/webhooks/livekit; the dashboard is at {address}/"
         )

@@ -83,7 +83,7 @@ def _live(demo: Demo) -> None:
     """A screen that changes as things happen, until it is told to end."""
     for line in _heading(demo):
         click.echo(line)  # above the screen, where it can be copied
-    click.echo(f"The API's token: {demo.settings.admin_token}")
+    click.echo(f"Dashboard: {demo.dashboard_url}, token: {demo.settings.admin_token}")
     told: list[str] = []
     script = _script(demo)
     console = Console()

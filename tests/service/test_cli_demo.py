@@ -63,7 +63,7 @@ def test_on_a_terminal_it_shows_what_happens_until_ctrl_c(temporary, tmp_path):
     try:
         shown = _read(ours, until="The traffic is over", seconds=60)
         assert "What was dispatched" in shown
-        assert re.search(r"The API's token: \S{32,}", shown)
+        assert re.search(r"Dashboard: http://127\.0\.0\.1:\d+/, token: \S{32,}", shown)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         shown += _read(ours, until=None, seconds=20)
