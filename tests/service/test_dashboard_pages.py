@@ -312,3 +312,18 @@ def test_an_operator_of_several_servers_sees_the_page_too(environ, redis):
     sign_in(client)
     assert client.get("/rooms").status_code == 200
     assert client.get("/rooms/support-1").status_code == 200
+
+
+def test_with_several_servers_it_must_be_said_which_has_the_room(environ, redis):
+    second = "two:secretsecretsecretsecretsecretsecret"
+    settings = load_settings({**environ, "LIVEKIT_KEYS": second, "LIVEKIT_URLS": "two:ws://b"})
+    client = create_app(settings).test_client()
+    sign_in(client)
+    form = client.get("/room/send?name=a").text
+    given = {"csrf": form_text(form), "name": "a", "agent": "greeter", "confirmed": "yes"}
+    asked = client.post("/room/send", data=given)
+    assert (asked.status_code, "Which LiveKit server" in asked.text) == (400, True)
+    assert not redis.keys("lkd:inbox:*")
+    chosen = settings.servers[1].id
+    assert client.post("/room/send", data={**given, "server": chosen}).status_code == 303
+    assert redis.keys("lkd:inbox:*") == [f"lkd:inbox:{chosen}:a".encode()]
