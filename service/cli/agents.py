@@ -29,7 +29,7 @@ _COLUMNS = (
 @json_option
 @watch_option
 def agents(*, as_json: bool, watch: bool) -> None:
-    """List the agents that are deployed, those that are failing first.
+    """List deployed agents, those that are failing first.
 
     LiveKit does not tell which there are. These are named by the rules in force, were dispatched,
     or answer at DISPATCHER_AGENT_WORKERS; or they are in rooms and nobody here has sent them.

@@ -51,8 +51,8 @@ def test_an_agent_that_is_ordered_comes_once_wherever_a_worker_dies(
     orders, server = Orders(house.redis), house.settings.servers[0].id
     dying = crashing_worker()
     rooms = []
-    for number in range(MOST_POINTS):
-        room = f"crash-{number}"
+    for where in ("create", *range(MOST_POINTS)):
+        room = f"crash-{where}"
         rooms.append(room)
         sandbox.join(room, "ana")
         orders.dispatch(server, room, "greeter", key=room)

@@ -8,15 +8,15 @@ import pytest
 
 from tests.service.cli import dispatcher
 
-COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "rooms",
-            "pause", "resume"]  # fmt: skip
+COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "agents",
+            "rooms", "pause", "resume"]  # fmt: skip
 WITH_EXAMPLES = [
     ["demo"], ["up"], ["serve"], ["worker"], ["rules", "check"], ["rules", "explain"], ["send"],
     ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["dispatches", "export"],
-    ["rooms"], ["pause"], ["resume"],
+    ["agents"], ["rooms"], ["pause"], ["resume"],
 ]  # fmt: skip
 WITH_JSON = [["demo"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
-             ["dispatches", "list"], ["dispatches", "show"], ["rooms"], ["pause"],
+             ["dispatches", "list"], ["dispatches", "show"], ["agents"], ["rooms"], ["pause"],
              ["resume"]]  # fmt: skip
 
 
