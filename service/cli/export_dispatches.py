@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -24,6 +25,8 @@ from workers.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+_FORMULA: Final = re.compile(r"\s*[=+\-@]|[\t\r]")
+_NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
 _EVERY: Final = 1000
 """Dispatches between two steps of the progress bar."""
 
@@ -93,4 +96,14 @@ def _csv(out: TextIO, found: Iterable[dict[str, Any]]) -> None:
     writer.writeheader()
     for dispatch in found:
         attributes = json.dumps(dispatch["attributes"], ensure_ascii=False)
-        writer.writerow({**dispatch, "attributes": attributes})
+        cells = {**dispatch, "attributes": attributes}
+        writer.writerow({name: _as_text(value) for name, value in cells.items()})
+
+
+def _as_text(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula: rooms are named by strangers.
+
+    A telephone number stays as it is.
+    """
+    is_formula = isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if is_formula else value

@@ -74,3 +74,23 @@ def test_without_redis_what_was_in_the_file_stays(environ, tmp_path):
     done = dispatcher("dispatches", "export", "-o", str(file), environ=away)
     assert (done.returncode, file.read_text()) == (1, "old")
     assert [each for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
+
+
+@pytest.mark.parametrize(
+    ("room", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-1+cmd|' /C calc'!A0", "'-1+cmd|' /C calc'!A0"),
+        (" =1", "' =1"),
+        ("\t=1", "'\t=1"),
+        ("+34910000001", "+34910000001"),
+        ("-5.5", "-5.5"),
+        ("support-1", "support-1"),
+    ],
+)
+def test_a_spreadsheet_takes_no_rooms_name_for_a_formula(environ, redis, room, cell):
+    keep(redis, dispatch_document(None, dispatch(room)))
+    done = dispatcher("dispatches", "export", "--format", "csv", environ=environ)
+    [row] = csv.DictReader(StringIO(done.stdout, newline=""))
+    assert row["room"] == cell
