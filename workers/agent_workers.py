@@ -18,9 +18,10 @@ import aiohttp
 import structlog
 from redis.exceptions import RedisError
 
-from workers import keys, scripts
+from workers import keys
 from workers.clock import date_of
 from workers.compact import compact
+from workers.lease import has_lease
 from workers.places import agent_key, read_route
 from workers.states import State
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from workers.addresses import WorkerAddress
-    from workers.scripts import Arg, ScriptRunner
+    from workers.scripts import ScriptRunner
 
 ASK_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 2.0
@@ -116,8 +117,7 @@ class AgentWorkers:
             await self._ask_all(session)
 
     async def _is_mine(self) -> bool:
-        args: list[Arg] = [self._token, int(LEASE_SECONDS * 1000)]
-        return bool(await self._runner.call(scripts.LEASE, [keys.AGENTS_LEASE], args))
+        return await has_lease(self._runner, keys.AGENTS_LEASE, self._token, LEASE_SECONDS)
 
     async def _ask_all(self, session: aiohttp.ClientSession) -> None:
         seconds, microseconds = await self._redis.time()

@@ -21,6 +21,7 @@ from workers import keys, scripts
 from workers.drift import drift, strangers, watched
 from workers.entries import look_offer
 from workers.errors import ProviderError
+from workers.lease import has_lease
 from workers.record import Record
 from workers.strangers import Strangers
 
@@ -153,8 +154,7 @@ class Reconciler:
         return float(at or 0)
 
     async def _is_ours(self) -> bool:
-        args: list[str | int] = [self._token, int(LEASE_SECONDS * 1000)]
-        return bool(await self._runner.call(scripts.LEASE, [keys.RECONCILE], args))
+        return await has_lease(self._runner, keys.RECONCILE, self._token, LEASE_SECONDS)
 
     async def _server(self, server_id: str) -> None:
         began, done = self._monotonic(), Pass()

@@ -17,12 +17,13 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from workers import keys, scripts
 from workers.dispatch import LIVE, State
+from workers.lease import has_lease
 from workers.places import document_id, shared
 
 if TYPE_CHECKING:
     import redis.asyncio
 
-    from workers.scripts import Arg, ScriptRunner
+    from workers.scripts import ScriptRunner
 
 LOOK_SECONDS: Final = 2.0
 LEASE_SECONDS: Final = 15.0
@@ -111,9 +112,8 @@ class Retention:
                 return gone
 
     async def _is_mine(self) -> bool:
-        args: list[Arg] = [self._token, int(LEASE_SECONDS * 1000)]
         try:
-            return bool(await self._runner.call(scripts.LEASE, [keys.RETENTION], args))
+            return await has_lease(self._runner, keys.RETENTION, self._token, LEASE_SECONDS)
         except OutOfMemoryError:  # nothing can be written, only taken away: whoever can, should
             return True
 
