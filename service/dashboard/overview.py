@@ -6,9 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from rules.decision import Reason
 from service.dashboard.attention import Concern, concerns
 from service.dashboard.charts import Chart, chart
 from service.dashboard.shown import ago, count, seconds_of
+from workers.outcomes import EXPECTED_SECONDS
 from workers.presence import workers_at_work
 
 if TYPE_CHECKING:
@@ -64,9 +66,11 @@ def overview(sources: Sources, agents: Sequence[Mapping[str, Any]]) -> Overview:
     pending = ledger.dispatches(state="pending", limit=_FAILURES).items if waiting else []
     late = [d for d in pending if now - (seconds_of(d["accepted_at"]) or now) > LATE_SECONDS]
     failed = ledger.failed_since(now - HOUR)
-    failures = (
+    found = (
         ledger.dispatches(state="failed", since=now - HOUR, limit=_FAILURES).items if failed else []
     )
+    failures = [each for each in found if not _hung_up(each)]
+    failed -= len(found) - len(failures)
     minutes = ledger.minutes(60)
     latest = ledger.dispatches(limit=8).items
     events = ledger.events(limit=1).items
@@ -95,6 +99,14 @@ def overview(sources: Sources, agents: Sequence[Mapping[str, Any]]) -> Overview:
         latest=latest,
         is_new=not events and not latest,
     )
+
+
+def _hung_up(dispatch: Mapping[str, Any]) -> bool:
+    """Whether its caller had gone before anybody could expect an agent: nothing is wrong then."""
+    began = seconds_of(dispatch["accepted_at"] or dispatch["created_at"])
+    ended = seconds_of(dispatch["ended_at"])
+    is_over = (dispatch["reason"] or "") == Reason.ROOM_ENDED and None not in (began, ended)
+    return is_over and (ended or 0.0) - (began or 0.0) < EXPECTED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
