@@ -7,7 +7,7 @@ see is made when they look: it is written far more often than it is read.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from workers.dispatch import Dispatch
     from workers.hold import Hold
 
+AFTER_SECONDS: Final = 0.000_002
+"""How much later one is listed that took over from another: what scores can tell apart."""
+
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
@@ -38,7 +41,8 @@ def dispatch_document(before: Dispatch | None, dispatch: Dispatch) -> Document:
     return Document(
         key=keys.DISPATCH + dispatch.id,
         value=to_record(dispatch),
-        at=dispatch.created_at,
+        # Those that follow each other within a millisecond stand in their order.
+        at=dispatch.created_at + AFTER_SECONDS * (dispatch.rung + dispatch.attempt - 1),
         place=where,
         index=keys.DISPATCHES,
         by_room=keys.DISPATCHES_OF + shared(where),

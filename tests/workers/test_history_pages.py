@@ -115,6 +115,12 @@ def test_only_those_since(redis: Redis) -> None:
     assert list(ids(Ledger(redis), since=7.0, room="support-1")) == ["D00009", "D00008", "D00007"]
 
 
+def test_those_that_follow_each_other_in_a_millisecond_are_in_their_order(redis: Redis) -> None:
+    for number in (3, 1, 2, 0):
+        put(redis, 9 - number, created_at=7.0, rung=number, state=State.SUPERSEDED)
+    assert list(ids(Ledger(redis))) == ["D00006", "D00007", "D00008", "D00009"]
+
+
 def test_one_that_moves_on_is_listed_once_and_as_it_is(redis: Redis) -> None:
     first = put(redis, 1)
     accepted = first.accepted("AD_1", 2.0)
