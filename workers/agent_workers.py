@@ -19,7 +19,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import keys
-from workers.clock import date_of
+from workers.clock import date_of, unix_seconds
 from workers.compact import compact
 from workers.lease import has_lease
 from workers.places import agent_key, read_route
@@ -120,8 +120,7 @@ class AgentWorkers:
         return await has_lease(self._runner, keys.AGENTS_LEASE, self._token, LEASE_SECONDS)
 
     async def _ask_all(self, session: aiohttp.ClientSession) -> None:
-        seconds, microseconds = await self._redis.time()
-        now = seconds + microseconds / 1_000_000
+        now = unix_seconds(await self._redis.time())
         stored = cast("dict[bytes, bytes]", await self._redis.hgetall(keys.AGENT_WORKERS))
         before = {url.decode(): AskedWorker(**json.loads(text)) for url, text in stored.items()}
         told = await asyncio.gather(

@@ -17,15 +17,12 @@ from rules.release import Leaving
 from workers import keys, orders
 from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotYet, ProviderError, Refused
-from workers.history import dispatch_document
 from workers.looking import look
 from workers.planned import ordered
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, LOOKUP_SECONDS, identities
 from workers.reasons import Why
 from workers.settle import RETRY_SECONDS
-from workers.tallies import of_dispatches
-from workers.telling import tell
-from workers.writing import has_moved
+from workers.writing import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -240,12 +237,7 @@ async def _write(
     hold: Hold, tools: Tools, order: Order, record: Record, changed: Sequence[Dispatch] = ()
 ) -> None:
     """Commit what follows from an order; in the same moment it leaves the inbox."""
-    before = hold.record.dispatches
-    notes: list[Note] = of_dispatches(before, changed)
+    notes: list[Note] = []
     if order.given["order"] == orders.DISPATCH:
         notes.append(orders.taken(order.given["dispatch"]["id"], order.given["digest"]))
-    documents = [dispatch_document(before.get(d.id), d) for d in changed]
-    await tools.queue.commit(hold, record, documents, taken=order.id, notes=notes)
-    for dispatch in changed:
-        if has_moved(before.get(dispatch.id), dispatch):
-            tell(dispatch)
+    await write_record(hold, tools, record, changed, taken=order.id, notes=notes)

@@ -67,6 +67,12 @@ class RedisClock:
             self._last = self._instant = told
 
 
+def unix_seconds(told: tuple[int, int]) -> float:
+    """What Redis answers to TIME, as Unix seconds."""
+    seconds, microseconds = told
+    return seconds + microseconds / 1_000_000
+
+
 @lru_cache(maxsize=4096)  # a page shows the same ones again and again
 def rfc3339(seconds: float | None) -> str | None:
     """Unix seconds as RFC 3339 UTC with milliseconds."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from rules.weights import Weights
 from workers import keys
 from workers.agent_workers import AskedWorker, read_workers
-from workers.clock import date_of, rfc3339
+from workers.clock import date_of, rfc3339, unix_seconds
 from workers.outcomes import Outcome, read_outcomes
 from workers.places import agent_key, read_route, split_agent
 from workers.states import LIVE, State
@@ -76,8 +76,7 @@ def deployed(
     Raises:
         RedisError: Redis could not be reached.
     """
-    seconds, microseconds = redis.time()
-    now = seconds + microseconds / 1_000_000
+    now = unix_seconds(redis.time())
     seen: dict[tuple[str, str | None], _Seen] = {}
     _from_rules(seen, ruleset)
     _from_dispatches(redis, seen, now)

@@ -10,6 +10,7 @@ from rules.frozen import replace
 from rules.known import Known
 from rules.session import observe
 from workers import keys
+from workers.clock import unix_seconds
 from workers.pauses import Pauses
 from workers.planned import share_of
 from workers.record import Record
@@ -66,6 +67,5 @@ def foresee(
 
 def _count(redis: redis.Redis, share: str) -> int:
     """How many live dispatches count to a share of a limit."""
-    seconds, microseconds = redis.time()
-    now = seconds * 1000 + microseconds // 1000
+    now = int(unix_seconds(redis.time()) * 1000)
     return redis.zcount(keys.LIMIT + share, f"({now}", "+inf")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rules.decision import RestartPolicy
 from rules.limits import agent_fault, attributes_fault, deployment_fault, metadata_fault
 from workers import keys
+from workers.clock import unix_seconds
 from workers.compact import compact
 from workers.dispatch import SHOWN
 from workers.entries import order_offer
@@ -139,8 +140,7 @@ class Orders:
         order_id = ID_PREFIX + dispatch_id
         said = {**asked, "attributes": sorted(asked["attributes"].items())}
         digest = sha256(compact(sorted(said.items())).encode()).hexdigest()
-        seconds, microseconds = self._redis.time()
-        now = seconds + microseconds / 1_000_000
+        now = unix_seconds(self._redis.time())
         new = ordered(
             asked, order_id, room=room, room_sid="", event_at=0.0, now=now, received_at=now
         )

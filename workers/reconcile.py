@@ -18,6 +18,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import keys, scripts
+from workers.clock import unix_seconds
 from workers.drift import drift, strangers, watched
 from workers.entries import look_offer
 from workers.errors import ProviderError
@@ -73,8 +74,7 @@ def last_pass(redis: redis.Redis, server_id: str) -> Passed | None:
     )
     if at is None:
         return None
-    seconds, microseconds = redis.time()
-    return Passed(seconds + microseconds / 1_000_000 - float(at), int(looks or 0))
+    return Passed(unix_seconds(redis.time()) - float(at), int(looks or 0))
 
 
 @dataclass(slots=True)
@@ -146,8 +146,7 @@ class Reconciler:
                 await self._server(server_id)
 
     async def _now(self) -> float:
-        seconds, microseconds = await self._runner.redis.time()
-        return float(seconds) + microseconds / 1_000_000
+        return unix_seconds(await self._runner.redis.time())
 
     async def _last(self, server_id: str) -> float:
         at = await self._runner.redis.hget(keys.RECONCILED + server_id, "at")

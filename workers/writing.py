@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workers.dispatch import Dispatch
-    from workers.hold import Hold
+    from workers.hold import Hold, Note
     from workers.record import Record
     from workers.settle import Stepped
     from workers.tools import Tools
@@ -47,12 +47,25 @@ async def write_stepped(hold: Hold, tools: Tools, stepped: Sequence[Stepped]) ->
 
 
 async def write_record(
-    hold: Hold, tools: Tools, record: Record, changed: Sequence[Dispatch] = ()
+    hold: Hold,
+    tools: Tools,
+    record: Record,
+    changed: Sequence[Dispatch] = (),
+    *,
+    taken: str = "",
+    notes: Sequence[Note] = (),
 ) -> None:
-    """Commit a record; `changed` are the dispatches in it that are not as they were."""
+    """Commit a record; `changed` are the dispatches in it that are not as they were.
+
+    `taken` and `notes` are what `DueQueue.commit` takes.
+
+    Raises:
+        Fenced, RedisError: as that.
+    """
     before = hold.record.dispatches
     documents = [dispatch_document(before.get(d.id), d) for d in changed]
-    await tools.queue.commit(hold, record, documents, notes=of_dispatches(before, changed))
+    notes = [*of_dispatches(before, changed), *notes]
+    await tools.queue.commit(hold, record, documents, taken=taken, notes=notes)
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):
             tell(dispatch)
