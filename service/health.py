@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, Response, jsonify
@@ -15,7 +14,7 @@ from workers.connection import unreachable
 from workers.pauses import Pauses
 from workers.presence import workers_at_work
 from workers.reconcile import last_pass
-from workers.rules_in_force import kept
+from workers.rules_in_force import look_or_kept
 
 if TYPE_CHECKING:
     import redis
@@ -115,13 +114,7 @@ def _pauses(redis: redis.Redis) -> Check:
 
 
 def _rules(in_force: RulesInForce, redis: redis.Redis) -> Check:
-    now = in_force.look()
-    if now.ruleset is None:
-        with contextlib.suppress(RedisError):
-            good = kept(redis)  # as workers do
-            if good is not None:
-                in_force.fall_back(good)
-                now = in_force.now
+    now = look_or_kept(in_force, redis)
     if now.ruleset is None or not now.ruleset.rules:
         errors = now.errors or ("there is no rule in it",)
         return {"status": "failed", "count": 0, "hash": None, "errors": errors}

@@ -8,6 +8,7 @@ from flask import Flask
 
 from service.access import require_token
 from service.api import add_api
+from service.api.names import RoomName
 from service.dashboard import add_dashboard
 from service.deliveries import Deliveries
 from service.health import health
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def create_app(settings: Settings) -> Flask:
     """Build the application. Redis is first reached by the first request that needs it."""
     app = Flask("service", static_folder=None)
+    app.url_map.converters["room"] = RoomName
     redis = connect(settings)
     answer_with_problems(app)
     sessions = Sessions(settings.admin_token, redis)

@@ -25,7 +25,7 @@ from workers.ledger import Ledger
 from workers.planned import ordered, ordered_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import redis
 
@@ -108,6 +108,11 @@ class Orders:
         unknown there, stays as it is.
         """
         self._offer(server_id, room, {"order": REMOVE, "dispatch": dispatch_id})
+
+    def remove_wherever(self, server_ids: Iterable[str], room: str, dispatch_id: str) -> None:
+        """The same where nobody says on which server it is: on the others nothing happens."""
+        for server_id in server_ids:
+            self.remove(server_id, room, dispatch_id)
 
     def remove_agent(self, server_id: str, room: str, identity: str) -> None:
         """Have an agent removed from a room, whoever sent it. One of ours goes as by `remove`."""

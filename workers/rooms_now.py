@@ -38,8 +38,8 @@ class RoomsNow:
     urls: Mapping[str, str]
     """Of servers, by their ids."""
 
-    def page(self, *, limit: int = 50, cursor: str | None = None, name: str = "") -> Page:
-        """Rooms whose name has `name` in it, those in which something happened last first.
+    def page(self, *, limit: int = 50, cursor: str | None = None, name: str | None = None) -> Page:
+        """Rooms with `name` in their name, if given; those in which something happened last first.
 
         One in which something happens while pages are turned moves to the first. They are as
         `service.api.models.Room` has them.
@@ -53,7 +53,7 @@ class RoomsNow:
         while True:
             count = CHUNK if name else min(CHUNK, limit - len(found) + 1)
             positions = newest(self.redis, [keys.ROOMS], count, behind=behind)
-            chosen = [p for p in positions if name in keys.split_room_key(p.place)[1]]
+            chosen = [p for p in positions if (name or "") in keys.split_room_key(p.place)[1]]
             rooms = dict(zip((p.place for p in chosen), self._read(chosen), strict=True))
             for position in positions:
                 if len(found) == limit or looked >= MOST_READ:

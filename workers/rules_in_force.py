@@ -5,6 +5,7 @@ that do not load. The last good set is kept in Redis, for a process that starts 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -154,6 +155,17 @@ async def _keep(ruleset: Ruleset, client: redis.asyncio.Redis) -> str:
         log.warning("rules_not_kept", error=str(error))
         return ""
     return ruleset.hash
+
+
+def look_or_kept(rules: RulesInForce, client: redis.Redis) -> InForce:
+    """The rules in force now; where none has loaded here, the last good ones, as workers do."""
+    now = rules.look()
+    if now.ruleset is None:
+        with contextlib.suppress(RedisError):
+            good = kept(client)
+            if good is not None:
+                rules.fall_back(good)
+    return rules.now
 
 
 def kept(client: redis.Redis) -> Ruleset | None:

@@ -17,7 +17,6 @@ from service.api.agents import agents
 from service.api.decide import deciding
 from service.api.dispatches import dispatches
 from service.api.events import events
-from service.api.names import RoomName
 from service.api.openapi import openapi
 from service.api.orders import orders
 from service.api.rooms import rooms
@@ -41,7 +40,6 @@ def add_api(
     app: Flask, settings: Settings, intake: Intake, redis: redis.Redis, in_force: RulesInForce
 ) -> None:
     """Add the routes of the API to an application."""
-    app.url_map.converters["room"] = RoomName
     routes = Blueprint("api", __name__)
     routes.register_blueprint(dispatches(redis))
     routes.register_blueprint(orders(settings, redis))

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from service.api.agent_models import Agents
 from service.api.described import STORE, Described, answer, described
 from workers.deployed import deployed
+from workers.rules_in_force import look_or_kept
 
 if TYPE_CHECKING:
     import redis
@@ -29,7 +30,7 @@ def agents(settings: Settings, redis: redis.Redis, in_force: RulesInForce) -> Bl
 
         LiveKit does not tell. Each row says where its facts are from.
         """
-        rows = deployed(redis, in_force.look().ruleset, server_ids)
+        rows = deployed(redis, look_or_kept(in_force, redis).ruleset, server_ids)
         return answer(Agents.model_validate({"agents": rows}))
 
     return routes

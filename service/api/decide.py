@@ -18,6 +18,7 @@ from service.api.models import Decision, Question
 from service.bodies import json_body
 from service.problems import Problem
 from workers.foresight import foresee
+from workers.rules_in_force import look_or_kept
 from workers.whereabouts import WhichServer, server_of_room
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def deciding(settings: Settings, redis: redis.Redis, in_force: RulesInForce) -> 
         The room is taken as it is known; without `event`, somebody joins.
         """
         question = _question(json_body())
-        ruleset = in_force.look().ruleset
+        ruleset = look_or_kept(in_force, redis).ruleset
         if ruleset is None:
             raise Problem(problems.NO_RULES, "No rules load; `dispatcher rules check` says why.")
         server_id = _server_id(redis, settings, question)

@@ -10,7 +10,7 @@ from flask import Response
 from service import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import BaseModel
 
@@ -55,9 +55,11 @@ def description_of(view: Callable[..., object]) -> Described | None:
     return found if isinstance(found, Described) else None
 
 
-def answer(value: BaseModel, status: int = 200) -> Response:
+def answer(
+    value: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A model as a response."""
-    return Response(value.model_dump_json(), status, content_type="application/json")
+    return Response(value.model_dump_json(), status, headers, content_type="application/json")
 
 
 STORE: Final = (problems.STORE_UNREACHABLE,)

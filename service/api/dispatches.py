@@ -10,9 +10,9 @@ from rules.problems import quoted
 from service import problems
 from service.api.described import STORE, Described, answer, described
 from service.api.models import Dispatches, OneDispatch
-from service.api.query import DispatchesQuery, bad_cursor, read_query
+from service.api.query import DispatchesQuery, page_of
 from service.problems import Problem
-from workers.ledger import BadCursor, Ledger
+from workers.ledger import Ledger
 from workers.orders import Orders
 
 if TYPE_CHECKING:
@@ -32,11 +32,7 @@ def dispatches(redis: redis.Redis) -> Blueprint:
         A page may be shorter than its limit and have a next one: a request looks at a bounded
         number of dispatches.
         """
-        asked = read_query(DispatchesQuery)
-        try:
-            page = ledger.dispatches(**asked.model_dump())
-        except BadCursor:
-            raise bad_cursor(asked.cursor) from None
+        page = page_of(ledger.dispatches, DispatchesQuery)
         return answer(Dispatches.model_validate({"dispatches": page.items, "next": page.next}))
 
     @routes.get("/dispatches/<dispatch_id>")

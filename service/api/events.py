@@ -13,10 +13,10 @@ from rules.problems import quoted
 from service import problems
 from service.api.described import STORE, Described, answer, described
 from service.api.models import Event, Events, Replayed
-from service.api.query import EventsQuery, bad_cursor, read_query
+from service.api.query import EventsQuery, page_of
 from service.problems import Problem
 from workers.drift import REPLAY
-from workers.ledger import BadCursor, Ledger
+from workers.ledger import Ledger
 
 if TYPE_CHECKING:
     import redis
@@ -37,11 +37,7 @@ def events(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
     @described(Described(Events, query=EventsQuery, problems=(problems.BAD_QUERY, *STORE)))
     def listed() -> Response:
         """The events that some rule was about, newest first, each with its decisions."""
-        asked = read_query(EventsQuery)
-        try:
-            page = ledger.events(**asked.model_dump())
-        except BadCursor:
-            raise bad_cursor(asked.cursor) from None
+        page = page_of(ledger.events, EventsQuery)
         return answer(Events.model_validate({"events": page.items, "next": page.next}))
 
     @routes.get("/events/<path:event_id>")

@@ -120,7 +120,8 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
                 " kept: take a new key.",
             )
         log.info("dispatch_ordered", room=order.room, agent=order.agent, dispatch=dispatch_id)
-        return _answer(found, {"Location": f"{request.path}/{dispatch_id}"})
+        location = {"Location": f"{request.path}/{dispatch_id}"}
+        return answer(Dispatch.model_validate(found), 202, location)
 
     @routes.delete("/dispatches/<dispatch_id>")
     @described(
@@ -138,10 +139,10 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
             raise Problem(
                 problems.ALREADY_OVER, f"The dispatch {dispatch_id} is over: {found['state']}."
             )
-        for server in settings.servers:  # where it is not known, nothing happens
-            Orders(redis).remove(server.id, found["room"], dispatch_id)
+        server_ids = [server.id for server in settings.servers]
+        Orders(redis).remove_wherever(server_ids, found["room"], dispatch_id)
         log.info("removal_ordered", room=found["room"], dispatch=dispatch_id)
-        return _answer(found)
+        return answer(Dispatch.model_validate(found), 202)
 
     @routes.delete("/rooms/<room:name>/agents/<room:identity>")
     @described(Described(Accepted, 202, query=ProjectQuery, problems=(problems.BAD_QUERY, *STORE)))
@@ -181,10 +182,6 @@ def _ordered(redis: redis.Redis, server: Server, order: DispatchOrder) -> str:
             "This Idempotency-Key was used within the last day for another order, which is"
             f" {error.dispatch_id}: take a new key.",
         ) from None
-
-
-def _answer(value: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    return Response(json.dumps(value), 202, headers, content_type="application/json")
 
 
 def _read(body: bytes) -> DispatchOrder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -13,7 +13,11 @@ from rules.durations import parse_duration
 from rules.problems import nearest, quoted
 from service import problems
 from service.problems import Problem
+from workers.pages import BadCursor, Page
 from workers.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST: Final = 1000
 """Items of a page."""
@@ -126,7 +130,16 @@ def read_query(model: type[Q]) -> Q:
         raise Problem(problems.BAD_QUERY, detail) from None
 
 
-def bad_cursor(cursor: str | None) -> Problem:
-    """The problem of a cursor that no page gave."""
-    told = f"cursor={quoted(cursor or '')} is not allowed: it must be the 'next' of a page."
-    return Problem(problems.BAD_QUERY, told)
+def page_of(read: Callable[..., Page], model: type[PageQuery]) -> Page:
+    """The page that this request asks for, of what takes the model's fields.
+
+    Raises:
+        Problem: a query value is not allowed, or its cursor is none that a page gave.
+    """
+    asked = read_query(model)
+    try:
+        return read(**asked.model_dump())
+    except BadCursor:
+        given = quoted(asked.cursor or "")
+        told = f"cursor={given} is not allowed: it must be the 'next' of a page."
+        raise Problem(problems.BAD_QUERY, told) from None

@@ -12,9 +12,9 @@ from rules.problems import quoted
 from service import problems
 from service.api.described import STORE, Described, answer, described
 from service.api.models import Accepted, OneRoom, Rooms
-from service.api.query import ProjectQuery, RoomsQuery, bad_cursor, read_query
+from service.api.query import ProjectQuery, RoomsQuery, page_of, read_query
 from service.problems import Problem
-from workers.ledger import BadCursor, Ledger
+from workers.ledger import Ledger
 from workers.rooms_now import RoomsNow
 
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ def rooms(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
 
         A room in which something happens while pages are turned moves to the first.
         """
-        asked = read_query(RoomsQuery)
-        try:
-            page = now.page(limit=asked.limit, cursor=asked.cursor, name=asked.name or "")
-        except BadCursor:
-            raise bad_cursor(asked.cursor) from None
+        page = page_of(now.page, RoomsQuery)
         return answer(Rooms.model_validate({"rooms": page.items, "next": page.next}))
 
     @routes.get("/rooms/<room:name>")

@@ -10,9 +10,11 @@ from flask import Blueprint, Response
 
 from service.api.described import STORE, Described, answer, described
 from service.api.models import Rules
+from service.rule_source import lines_of
 from workers.clock import rfc3339
 from workers.ledger import Hits, Ledger
 from workers.pauses import Pauses
+from workers.rules_in_force import look_or_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +35,7 @@ def rules(redis: redis.Redis, in_force: RulesInForce) -> Blueprint:
     @described(Described(Rules, problems=STORE))
     def listed() -> Response:
         """The rules in force in this process, in order, and errors of files that do not load."""
-        return answer(Rules.model_validate(rules_shown(redis, in_force.look())))
+        return answer(Rules.model_validate(rules_shown(redis, look_or_kept(in_force, redis))))
 
     return routes
 
@@ -89,26 +91,10 @@ def _sources(ruleset: Ruleset) -> dict[str, _Source]:
 
 
 def _source(rule: Rule, lines: list[str]) -> _Source:
-    """A rule's text: the item of a list in which its id stands, to what is indented no more."""
-    first = rule.mark.line - 1
-    if first >= len(lines):  # it is not as it was read
-        return _Source(rule.mark.path, rule.mark.line, "")
-    of_id = _indent(lines[first])
-    if not lines[first].lstrip().startswith("-"):
-        while first > 0 and not (
-            lines[first].lstrip().startswith("-") and _indent(lines[first]) < of_id
-        ):
-            first -= 1
-    end = first + 1
-    while end < len(lines) and (
-        not lines[end].strip() or _indent(lines[end]) > _indent(lines[first])
-    ):
-        end += 1
-    return _Source(rule.mark.path, first + 1, dedent("\n".join(lines[first:end])).rstrip())
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+    there = lines_of(rule, lines)
+    line = there.start + 1 if there else rule.mark.line
+    text = dedent("\n".join(lines[there.start : there.stop])).rstrip()
+    return _Source(rule.mark.path, line, text)
 
 
 def _agents(rule: Rule) -> list[str]:

@@ -38,7 +38,7 @@ def show(*, dispatch_id: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(f"{found['id']}: {_headline(found)}\n")
+    click.echo(f"{found['id']}: {headline(found)}\n")
     print_table(("TIME", "MS", "STATE", "REASON"), list(_timeline(found)), empty="no history")
     click.echo(f"\n{_latency(found.get('latency') or {})}\n")
     if len(line) > 1:
@@ -65,7 +65,8 @@ def found_dispatch(ledger: Ledger, dispatch_id: str) -> dict[str, Any]:
     return found
 
 
-def _headline(dispatch: Mapping[str, Any]) -> str:
+def headline(dispatch: Mapping[str, Any]) -> str:
+    """A dispatch in a line."""
     agent, room, state = (printable(dispatch.get(name)) for name in ("agent", "room", "state"))
     reason = f", {printable(dispatch['reason'])}" if dispatch.get("reason") else ""
     return f"{agent} in {room}, {click.style(state, bold=True)}{reason}"

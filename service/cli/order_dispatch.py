@@ -10,7 +10,7 @@ import click
 from rules.decision import RestartPolicy
 from service.cli.commands import Failure, example
 from service.cli.environment import reached_redis, settings_with_livekit
-from service.cli.one_dispatch import found_dispatch
+from service.cli.one_dispatch import found_dispatch, headline
 from service.cli.output import json_option, print_json, printable
 from workers.ledger import Ledger
 from workers.orders import BadOrder, KeyUsed, Orders
@@ -93,7 +93,7 @@ def create(
         found = _known(redis, ours)
         _tell(found, as_json=as_json)
     if wait and found["state"] != State.ACTIVE:
-        raise Failure(f"its agent has not joined: {_headline(found)}")
+        raise Failure(f"its agent has not joined: {headline(found)}")
 
 
 @click.command(epilog=example("dispatcher dispatches delete D4a8937f3 --wait"))
@@ -109,15 +109,15 @@ def delete(*, dispatch_id: str, wait: bool, as_json: bool) -> None:
     with reached_redis(settings) as redis:
         found = Orders(redis).known(dispatch_id) or found_dispatch(Ledger(redis), dispatch_id)
         if found["state"] not in LIVE:
-            raise Failure(f"{found['id']} is over already: {_headline(found)}")
-        for server in settings.servers:  # where it is not known, nothing happens
-            Orders(redis).remove(server.id, found["room"], found["id"])
+            raise Failure(f"{found['id']} is over already: {headline(found)}")
+        server_ids = [server.id for server in settings.servers]
+        Orders(redis).remove_wherever(server_ids, found["room"], found["id"])
         if wait:
             _until(redis, found["id"], lambda state: state not in LIVE)
         found = _known(redis, found["id"])
         _tell(found, as_json=as_json)
     if wait and found["state"] in LIVE:
-        raise Failure(f"it is not deleted yet: {_headline(found)}")
+        raise Failure(f"it is not deleted yet: {headline(found)}")
 
 
 def _until(redis: redis.Redis, dispatch_id: str, is_there: Callable[[str], bool]) -> None:
@@ -143,10 +143,4 @@ def _tell(dispatch: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(dispatch)
     else:
-        click.echo(f"{dispatch['id']}: {_headline(dispatch)}")
-
-
-def _headline(dispatch: dict[str, Any]) -> str:
-    agent, room, state = (printable(dispatch[name]) for name in ("agent", "room", "state"))
-    reason = f", {printable(dispatch['reason'])}" if dispatch["reason"] else ""
-    return f"{agent} in {room}, {state}{reason}"
+        click.echo(f"{dispatch['id']}: {headline(dispatch)}")

@@ -15,7 +15,6 @@ from flask import Blueprint, g, render_template
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from service.api.names import RoomName
 from service.dashboard.attempts import Attempts
 from service.dashboard.calls import add_calls
 from service.dashboard.events import add_events
@@ -60,7 +59,6 @@ def add_dashboard(
     )  # fmt: skip
     sources = Sources(settings, redis, in_force, intake, deliveries)
     changes = Changes(lambda: connect_async(settings, patient=False))
-    app.url_map.converters["room"] = RoomName
     add_filters(app)
     add_headers(pages)
     add_sign_in(pages, sessions, Attempts(redis))

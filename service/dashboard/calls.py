@@ -80,10 +80,7 @@ def add_calls(pages: Blueprint, sources: Sources) -> None:
 
 
 def _found(sources: Sources, dispatch_id: str) -> dict[str, Any]:
-    found = sources.ledger.dispatch(dispatch_id)
-    if found is None and (ordered := sources.orders.known(dispatch_id)) is not None:
-        unknown = {"timeline": [], "latency": {}, "rung": 0, "follows": None, "followed_by": None}
-        found = {**unknown, **ordered}  # by hand, and no worker has taken it up
+    found = sources.orders.shown(dispatch_id)
     if found is None:
         abort(404, "There is no such call, or history has forgotten it.")
     return found

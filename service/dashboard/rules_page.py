@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from markupsafe import Markup, escape
 
+from service.rule_source import lines_of
+
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
@@ -133,11 +135,9 @@ def _files(
 
 
 def _parts(file: RuleFile, rules: list[Rule], hits: dict[str, Hits], paused: Paused) -> list[Part]:
-    lines = tuple(
-        Line(number, _coloured(text)) for number, text in enumerate(file.text.splitlines(), 1)
-    )
     raw = file.text.splitlines()
-    starts = [_with_comment(raw, rule.mark.line - 1) for rule in rules]
+    lines = tuple(Line(number, _coloured(text)) for number, text in enumerate(raw, 1))
+    starts = [_with_comment(raw, lines_of(rule, raw).start) for rule in rules]
     ends = [*starts[1:], len(lines)]
     before = lines[: starts[0]] if starts else lines
     parts = [Part(before)] if any(line.text.strip() for line in before) else []

@@ -12,7 +12,7 @@ from workers.clock import rfc3339
 if TYPE_CHECKING:
     from flask import Flask
 
-FOLDED_BYTES: Final = 2048
+FOLDED_CHARACTERS: Final = 2048
 """Longer texts are folded."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _UNITS: Final = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
@@ -24,6 +24,7 @@ def add_filters(app: Flask) -> None:
     """Let templates use these."""
     for each in (ago, clock, count, duration, pretty, seconds_of, short, span, when):
         app.jinja_env.filters[each.__name__] = each
+    app.jinja_env.globals["folded_from"] = FOLDED_CHARACTERS
 
 
 def seconds_of(at: str | float | None) -> float | None:

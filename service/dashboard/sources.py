@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-from redis.exceptions import RedisError
 
 from workers.deadletters import DeadLetters
 from workers.deployed import deployed
@@ -15,7 +12,7 @@ from workers.ledger import Ledger
 from workers.orders import Orders
 from workers.pauses import Pauses
 from workers.rooms_now import RoomsNow
-from workers.rules_in_force import kept
+from workers.rules_in_force import look_or_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,8 +66,7 @@ class Sources:
         Raises:
             RedisError: it may or may not have been ordered.
         """
-        for server in self.servers:
-            self.orders.remove(server.id, dispatch["room"], dispatch["id"])
+        self.orders.remove_wherever(self.server_ids, dispatch["room"], dispatch["id"])
 
     def agents(self) -> list[dict[str, Any]]:
         """The deployed agents, those that need somebody to look at them first."""
@@ -88,14 +84,7 @@ class Sources:
 
     def rules(self) -> InForce:
         """The rules in force; where none loads here, those that a worker has kept."""
-        now = self.in_force.look()
-        if now.ruleset is None:
-            with contextlib.suppress(RedisError):
-                good = kept(self.redis)
-                if good is not None:
-                    self.in_force.fall_back(good)
-                    now = self.in_force.now
-        return now
+        return look_or_kept(self.in_force, self.redis)
 
     def choices(self, rooms: Iterable[str] = ()) -> Choices:
         """What may be chosen in filters, most recently used first."""
