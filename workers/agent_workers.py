@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -68,6 +69,12 @@ class AskedWorker:
         """Whether it has answered."""
         return not self.error
 
+    @classmethod
+    def from_json(cls, text: bytes) -> AskedWorker:
+        """Read what was kept; what another version has kept with it is left out."""
+        kept = json.loads(text)
+        return cls(**{f.name: kept[f.name] for f in fields(cls) if f.name in kept})
+
 
 def read_workers(redis: redis.Redis) -> list[AskedWorker]:
     """What all of them have told last.
@@ -76,7 +83,7 @@ def read_workers(redis: redis.Redis) -> list[AskedWorker]:
         RedisError: Redis could not be reached.
     """
     found = cast("dict[bytes, bytes]", redis.hgetall(keys.AGENT_WORKERS))
-    return [AskedWorker(**json.loads(found[url])) for url in sorted(found)]
+    return [AskedWorker.from_json(found[url]) for url in sorted(found)]
 
 
 class AgentWorkers:
@@ -99,7 +106,7 @@ class AgentWorkers:
         self._down: set[str] = set()
 
     async def run(self) -> None:
-        """See to it every second, while no other worker does."""
+        """See to it every second, while no other worker does; if it fails, the next time."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
@@ -108,6 +115,8 @@ class AgentWorkers:
                         await self._turn(session)
                 except RedisError as error:
                     log.warning("agents_not_looked_at", error=str(error))
+                except Exception:
+                    log.exception("agents_not_looked_at")
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _turn(self, session: aiohttp.ClientSession) -> None:
@@ -122,7 +131,7 @@ class AgentWorkers:
     async def _ask_all(self, session: aiohttp.ClientSession) -> None:
         now = unix_seconds(await self._redis.time())
         stored = cast("dict[bytes, bytes]", await self._redis.hgetall(keys.AGENT_WORKERS))
-        before = {url.decode(): AskedWorker(**json.loads(text)) for url, text in stored.items()}
+        before = {url.decode(): AskedWorker.from_json(text) for url, text in stored.items()}
         told = await asyncio.gather(
             *(_asked(session, each, before.get(each.url), now) for each in self._addresses)
         )
@@ -182,12 +191,12 @@ async def _asked(
     told = AskedWorker(address.url, address.deployment, now)
     try:
         async with session.get(f"{address.url}/worker", allow_redirects=False) as answer:
-            told = _read(told, answer.status, await answer.content.read(MOST_BYTES))
+            told = _read(told, answer.status, await _whole(answer))
     except TimeoutError:
         told = replace(told, error=f"no answer within {ANSWER_SECONDS:.0f} s")
     except (aiohttp.ClientError, OSError) as error:
         told = replace(told, error=str(error) or type(error).__name__)
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         told = replace(told, error=f"it is no worker of livekit-agents: {error}")
     if told.error and was is not None:
         told = replace(told, agent=was.agent, sdk_version=was.sdk_version)
@@ -195,21 +204,49 @@ async def _asked(
     return replace(told, since=was.since if is_same and was is not None else now)
 
 
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """What it answers, to its end.
+
+    Raises:
+        ValueError: that is too much.
+    """
+    try:
+        await answer.content.readexactly(MOST_BYTES + 1)
+    except asyncio.IncompleteReadError as ended:
+        return ended.partial
+    raise ValueError(f"it answers with more than {MOST_BYTES} bytes")
+
+
 def _read(told: AskedWorker, status: int, content: bytes) -> AskedWorker:
     """What an answer says.
 
     Raises:
-        ValueError, TypeError, LookupError: it is not what such a worker answers.
+        ValueError, TypeError, RecursionError: it is not what such a worker answers.
     """
     if status != HTTPStatus.OK:
         raise ValueError(f"it answers with {status}")
-    said: dict[str, Any] = json.loads(content)
-    if "worker_type" not in said:
+    said = json.loads(content)
+    if not isinstance(said, dict) or "worker_type" not in said:
         raise ValueError("it does not tell its worker_type")
-    return replace(  # what is 0 or empty is not told
+    return replace(
         told,
-        agent=str(said.get("agent_name", "")),
-        load=float(said.get("worker_load", 0.0)),
-        jobs=int(said.get("active_jobs", 0)),
-        sdk_version=str(said.get("sdk_version", ""))[:40],
+        agent=_text(said, "agent_name"),
+        load=_number(said, "worker_load"),
+        jobs=int(_number(said, "active_jobs")),
+        sdk_version=_text(said, "sdk_version")[:40],
     )
+
+
+def _text(said: dict[str, Any], name: str) -> str:
+    value = said.get(name, "")  # what is empty is not told, nor is what is 0
+    if not isinstance(value, str):
+        raise TypeError(f"its {name} is no text")
+    value.encode()  # one half of a pair of surrogates could be shown nowhere
+    return value
+
+
+def _number(said: dict[str, Any], name: str) -> float:
+    value = float(said.get(name, 0))
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"its {name} is {value}")
+    return value

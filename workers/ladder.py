@@ -56,8 +56,9 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     own = identities([mine])
     here = next((p for p in agents if p["identity"] in own), None)
     if here is not None:
-        at = joined_at(here, now)
-        return Stepped(dispatch.joined(str(here["identity"]), str(here["sid"]), at))
+        worker = next(job.worker_id for job in mine.jobs if job.identity == here["identity"])
+        joined = dispatch.joined(str(here["identity"]), str(here["sid"]), joined_at(here, now))
+        return Stepped(replace(joined, worker_id=worker))
     has_left = any(agent.identity in own for agent in hold.record.agents.values())
     until = (
         now + JOB_SECONDS if has_left or is_over else _may_be_its_own(dispatch, agents, listed, now)

@@ -1,13 +1,14 @@
 """Whether the dispatches of an agent got one: counted as it turns out, in the same write.
 
-An agent that joined is one outcome of its dispatch; that none came is another. A call that ends
-before anybody could expect its agent says nothing of either.
+A dispatch has one outcome: its agent joined, or none came. One that comes after all takes the place
+of what was said before. A call that ends before its agent could be expected says nothing.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, cast
 
 from workers import keys
@@ -16,7 +17,7 @@ from workers.reasons import Why
 from workers.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import redis
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 KEPT: Final = 200
 """Outcomes of an agent that are kept, the newest."""
 EXPECTED_SECONDS: Final = 5.0
-"""An accepted dispatch whose call ends sooner is no proof that its agent would not have come."""
-_NO_AGENT: Final = frozenset({Why.NO_WORKER, Why.NEVER_JOINED})
+"""How soon an agent is expected, where its rule has no `join_within`."""
+_NO_AGENT: Final = frozenset({Why.NO_WORKER, Why.NEVER_JOINED, Why.DEPLOYMENT_IGNORED})
 _WITHOUT: Final = frozenset({State.FAILED, State.SUPERSEDED})
 
 
@@ -43,6 +44,8 @@ class Outcome:
     """LiveKit's id of the worker that took the job; `""` if none did, or nobody knows."""
     reason: str
     """Why none came, one word; `""` if one did."""
+    dispatch: str = ""
+    """Our id of it; `""`: it was counted before ids were."""
 
 
 def of_outcomes(before: Mapping[str, Dispatch], changed: Iterable[Dispatch]) -> list[Note]:
@@ -53,8 +56,7 @@ def of_outcomes(before: Mapping[str, Dispatch], changed: Iterable[Dispatch]) -> 
         if outcome is None:
             continue
         key = keys.OUTCOMES + agent_key(dispatch.agent, dispatch.deployment)
-        kept = [round(outcome.at, 3), outcome.join_ms, outcome.worker_id, outcome.reason]
-        notes.append(("LPUSH", key, json.dumps(kept)))
+        notes.append(("LPUSH", key, json.dumps(astuple(outcome))))
         notes.append(("LTRIM", key, "0", str(KEPT - 1)))
         notes.append(("EXPIRE", key, str(keys.DAY_SECONDS)))
     return notes
@@ -71,10 +73,19 @@ def read_outcomes(redis: redis.Redis, agents: Iterable[str]) -> dict[str, list[O
         for agent in asked:
             pipe.lrange(keys.OUTCOMES + agent, 0, -1)
         found = cast("list[list[bytes]]", pipe.execute() if asked else [])
-    return {
-        agent: [Outcome(*json.loads(text)) for text in texts]
-        for agent, texts in zip(asked, found, strict=True)
-    }
+    return {agent: _one_of_each(_read(texts)) for agent, texts in zip(asked, found, strict=True)}
+
+
+def _read(texts: Sequence[bytes]) -> Iterator[Outcome]:
+    for values in json.loads(b"[" + b",".join(texts) + b"]"):
+        yield Outcome(*values[: len(fields(Outcome))])  # another version may have told more
+
+
+def _one_of_each(newest_first: Iterable[Outcome]) -> list[Outcome]:
+    told: dict[str, Outcome] = {}
+    for number, outcome in enumerate(newest_first):
+        told.setdefault(outcome.dispatch or str(number), outcome)
+    return sorted(told.values(), key=attrgetter("at"), reverse=True)
 
 
 def _outcome(before: Dispatch | None, after: Dispatch) -> Outcome | None:
@@ -82,25 +93,23 @@ def _outcome(before: Dispatch | None, after: Dispatch) -> Outcome | None:
         if before is not None and before.joined_at is not None:
             return None
         waited = after.joined_at - (after.accepted_at or after.joined_at)
-        return Outcome(after.joined_at, max(0, round(waited * 1000)), after.worker_id, "")
+        joined, join_ms = round(after.joined_at, 3), max(0, round(waited * 1000))
+        return Outcome(joined, join_ms, after.worker_id, "", after.id)
     if _is_without(after) and not (before is not None and _is_without(before)):
         at = after.moves[-1].at if after.moves else after.created_at
-        return Outcome(at, None, after.worker_id, _word(after))
+        return Outcome(round(at, 3), None, after.worker_id, _word(after), after.id)
     return None
 
 
 def _is_without(dispatch: Dispatch) -> bool:
     """Whether it is known by now that no agent has come for it, though one could have."""
-    if dispatch.accepted_at is None:
-        return False  # LiveKit took no dispatch: that tells nothing of the agent
     if any(_is_no_agent(move.reason) for move in dispatch.moves):
         return True
-    ended = dispatch.ended_at
-    return (
-        dispatch.state in _WITHOUT
-        and ended is not None
-        and ended - dispatch.accepted_at >= EXPECTED_SECONDS
-    )
+    began, ended = dispatch.accepted_at, dispatch.ended_at
+    if began is None or ended is None:
+        return False  # what LiveKit never took tells nothing of the agent
+    patience = EXPECTED_SECONDS if dispatch.join_within is None else dispatch.join_within
+    return dispatch.state in _WITHOUT and ended - began >= patience
 
 
 def _is_no_agent(reason: str | None) -> bool:

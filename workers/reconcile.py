@@ -168,7 +168,8 @@ class Reconciler:
         seen = Strangers()
         for room in await self._live(server_id) - rooms.keys():
             await self._look(server_id, room, done)
-        await self._compare(server_id, rooms, done, seen)
+        if not await self._compare(server_id, rooms, done, seen):
+            return
         took = self._monotonic() - began
         told: dict[str, float] = {"seconds": round(took, 3), **asdict(done)}
         key = keys.RECONCILED + server_id
@@ -188,7 +189,8 @@ class Reconciler:
 
     async def _compare(
         self, server_id: str, rooms: Mapping[str, Fields], done: Pass, seen: Strangers
-    ) -> None:
+    ) -> bool:
+        """Compare each of them; False: another worker has taken over, and passes over them all."""
         pause = min(PAUSE_SECONDS, SHARE * self._interval / max(1, len(rooms)))
         places = asyncio.Semaphore(AT_ONCE)
 
@@ -198,12 +200,13 @@ class Reconciler:
 
         for names in _chunks(rooms):
             if not await self._is_ours():
-                return
+                return False
             running = []
             for name, record in (await self._records(server_id, names)).items():
                 running.append(asyncio.create_task(one(rooms[name], record)))
                 await asyncio.sleep(pause)
             await asyncio.gather(*running)
+        return True
 
     async def _records(self, server_id: str, names: list[str]) -> dict[str, Record]:
         pipe = self._runner.redis.pipeline(transaction=False)
@@ -217,6 +220,7 @@ class Reconciler:
     ) -> None:
         name, session = str(room["name"]), record.session
         if record.look_due is not None:
+            seen.room(record)
             return  # it is looked at already
         if session is None or session.ended or session.sid != room["sid"]:
             await self._look(server_id, name, done)
@@ -227,6 +231,7 @@ class Reconciler:
             listing = await provider.people(room)
         except ProviderError as error:
             done.failed += 1
+            seen.room(record)
             log.warning("room_not_listed", room=name, error=str(error))
             return
         watching = watched(self._tools.ruleset, name)

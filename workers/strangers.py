@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from rules.session import agent_name
 from workers import keys
 from workers.states import State
 
@@ -32,8 +33,17 @@ class Strangers:
     doubles: Counter[str] = field(default_factory=Counter)
     """How many of those are beside one of ours of that name."""
 
-    def room(self, record: Record, others: Mapping[str, str]) -> None:
-        """Count those of one room. `others` are sids and names of agents not known to be ours."""
+    def room(self, record: Record, others: Mapping[str, str] | None = None) -> None:
+        """Count those of one room.
+
+        Args:
+            record: of the room.
+            others: sids and names of the agents that a listing shows and that are not known to be
+                ours; None: there is no listing, and those last known are counted.
+        """
+        if others is None:
+            people = record.session.participants if record.session is not None else {}
+            others = {sid: agent_name(people[sid]) for sid in record.strangers & people.keys()}
         ours = {d.agent for d in record.dispatches.values() if d.state is State.ACTIVE}
         for sid, name in others.items():
             if sid in record.strangers:  # a look at their room has found no dispatch of theirs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from service.api.models import Answer, Time
-from workers.deployed import Status  # noqa: TC001 - pydantic reads it
+from workers.agent_status import Status  # noqa: TC001 - pydantic reads it
 
 
 class JobTaker(Answer):
@@ -22,6 +22,7 @@ class AskedWorker(Answer):
     """What a worker of livekit-agents told when it was asked last."""
 
     url: str
+    deployment: str = Field(description='As its address is given; "" is production.')
     up: bool
     since: Time = Field(description="When it began to answer, or not to.")
     asked_at: Time
@@ -36,7 +37,8 @@ class Agent(Answer):
 
     agent: str
     deployment: str | None = Field(
-        description='"" is production; null: not known, as of agents that nobody here has sent.'
+        description='"" is production; null: not known, as of agents that nobody here has sent,'
+        " or that were never sent and whose rule has a template."
     )
     status: Status
     sessions: int = Field(description="Calls it is in now.")
@@ -60,3 +62,6 @@ class Agents(Answer):
     """The agents that are deployed, as far as can be told; those that are failing first."""
 
     agents: list[Agent]
+    unanswered: list[AskedWorker] = Field(
+        description="Addresses where no worker has answered yet: whose they are is not known."
+    )

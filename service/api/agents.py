@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response
@@ -30,7 +31,7 @@ def agents(settings: Settings, redis: redis.Redis, in_force: RulesInForce) -> Bl
 
         LiveKit does not tell. Each row says where its facts are from.
         """
-        rows = deployed(redis, look_or_kept(in_force, redis).ruleset, server_ids)
-        return answer(Agents.model_validate({"agents": rows}))
+        known = deployed(redis, look_or_kept(in_force, redis).ruleset, server_ids)
+        return answer(Agents.model_validate(asdict(known)))
 
     return routes

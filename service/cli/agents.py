@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,14 +43,18 @@ def agents(*, as_json: bool, watch: bool) -> None:
 
 
 def _listed(redis: redis.Redis, server_ids: Sequence[str]) -> Seen:
-    rows = deployed(redis, kept(redis), server_ids)
+    known = deployed(redis, kept(redis), server_ids)
+    rows = known.agents
     warnings = [
-        f"{click.style('warning:', fg='yellow')} {_name(row)}: {printable(warning)}"
-        for row in rows
-        for warning in row["warnings"]
+        f"{_name(row)}: {printable(warning)}" for row in rows for warning in row["warnings"]
     ]
+    warnings += [
+        f"no worker has answered at {each['url']} yet: {printable(each['error'])}"
+        for each in known.unanswered
+    ]
+    heading = "\n".join(f"{click.style('warning:', fg='yellow')} {each}" for each in warnings)
     empty = "no agent is known: no rule names one, and none was seen"
-    return Seen({"agents": rows}, _COLUMNS, [_row(r) for r in rows], empty, "\n".join(warnings))
+    return Seen(asdict(known), _COLUMNS, [_row(r) for r in rows], empty, heading)
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from service.dashboard.sources import Sources
+    from workers.deployed import Deployed
 
 _SHOWN: Final = 5
 """Groups of failures that are shown one by one."""
@@ -36,7 +37,7 @@ def concerns(
     sources: Sources,
     failures: Sequence[Mapping[str, Any]],
     late: Sequence[Mapping[str, Any]],
-    agents: Sequence[Mapping[str, Any]],
+    deployed: Deployed,
     at_work: int,
 ) -> list[Concern]:
     """All of it.
@@ -45,7 +46,7 @@ def concerns(
         sources: what pages read.
         failures: dispatches of the last hour that have failed, newest first.
         late: dispatches whose agent does not come.
-        agents: the deployed agents, as `deployed` gives them.
+        deployed: what is known of agents.
         at_work: how many workers are.
 
     Raises:
@@ -54,7 +55,7 @@ def concerns(
     return [
         *_failed(failures),
         *_late(late),
-        *_agents(agents),
+        *_agents(deployed),
         *_paused(sources),
         *_rules(sources),
         *_webhooks(sources),
@@ -108,13 +109,16 @@ def _late(late: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
         )  # fmt: skip
 
 
-def _agents(agents: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
-    for each in agents:
+def _agents(deployed: Deployed) -> Iterator[Concern]:
+    for each in deployed.agents:
         for warning in each["warnings"]:
             name = each["agent"] or "Agents without a name"
             where = f" ({each['deployment']})" if each["deployment"] else ""
             yield Concern("warn", f"{name}{where}", f"{warning[0].upper()}{warning[1:]}.",
                           "dashboard.agents", {}, "See what is known of it")  # fmt: skip
+    for each in deployed.unanswered:
+        yield Concern("warn", f"No worker has answered at {each['url']} yet", f"{each['error']}.",
+                      "dashboard.agents", {}, "See who is asked")  # fmt: skip
 
 
 def _paused(sources: Sources) -> Iterator[Concern]:

@@ -18,15 +18,15 @@ def add_home(pages: Blueprint, sources: Sources) -> None:
 
     @pages.get("/")
     def home() -> str:
-        agents = sources.agents()
+        known = sources.deployed()
         return render_template(
             "home.html",
-            seen=overview(sources, agents),
-            agents=agents,
+            seen=overview(sources, known),
+            agents=known.agents,
             said=dispatch_said,
             webhook_url=f"{request.host_url}webhooks/livekit",
         )
 
     @pages.get("/agents")
     def agents() -> str:
-        return render_template("agents.html", agents=sources.agents())
+        return render_template("agents.html", known=sources.deployed())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from service.dashboard.sources import Sources
+    from workers.deployed import Deployed
     from workers.ledger import Minute
 
 HOUR: Final = 3600.0
@@ -53,7 +54,7 @@ class Overview:
     """Whether nothing has ever come in."""
 
 
-def overview(sources: Sources, agents: Sequence[Mapping[str, Any]]) -> Overview:
+def overview(sources: Sources, deployed: Deployed) -> Overview:
     """Read it all but the agents, which are given.
 
     Raises:
@@ -95,7 +96,7 @@ def overview(sources: Sources, agents: Sequence[Mapping[str, Any]]) -> Overview:
         late=len(late),
         failed=failed,
         charts=_charts(minutes),
-        concerns=concerns(sources, failures, late, agents, at_work),
+        concerns=concerns(sources, failures, late, deployed, at_work),
         latest=latest,
         is_new=not events and not latest,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import redis
 
     from service.deliveries import Deliveries
+    from workers.deployed import Deployed
     from workers.intake import Intake
     from workers.rules_in_force import InForce, RulesInForce
     from workers.settings import Server, Settings
@@ -68,8 +69,8 @@ class Sources:
         """
         self.orders.remove_wherever(self.server_ids, dispatch["room"], dispatch["id"])
 
-    def agents(self) -> list[dict[str, Any]]:
-        """The deployed agents, those that need somebody to look at them first."""
+    def deployed(self) -> Deployed:
+        """What is known of agents."""
         return deployed(self.redis, self.rules().ruleset, self.server_ids)
 
     @property

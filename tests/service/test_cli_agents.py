@@ -51,7 +51,7 @@ def test_what_is_wrong_is_said_first(environ, redis):
     done = dispatcher("agents", environ=environ)
     warning, _, head, row = done.stdout.splitlines()
     assert warning == (
-        "warning: greeter� (staging): worker AW_bad� took 3 jobs and none of its agents joined"
+        "warning: greeter� (staging): worker AW_bad� dropped 3 of the last 3 jobs it took"
     )
     assert head.split()[:3] == ["AGENT", "DEPLOYMENT", "STATUS"]
     assert row.split()[:3] == ["greeter�", "staging", "failing"]

@@ -42,7 +42,8 @@ def worker(answer: Any, status: int = 200, port: int = 0) -> Iterator[str]:
             self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            for start in range(0, len(content), 16):
+                self.wfile.write(content[start : start + 16])
 
         def log_message(self, *_: object) -> None:
             pass
@@ -109,6 +110,21 @@ def test_one_that_stops_is_down_and_its_agent_is_remembered_until_it_is_back(
         ({"agent_name": "a"}, 200, "it is no worker of livekit-agents: it does not tell its"),
         ({**TOLD, "worker_load": "much"}, 200, "it is no worker of livekit-agents: "),
         ([], 200, "it is no worker of livekit-agents: "),
+        (1, 200, "it is no worker of livekit-agents: "),
+        ({**TOLD, "active_jobs": float("inf")}, 200, "it is no worker of livekit-agents: its act"),
+        (
+            b'{"worker_type": 1, "worker_load": 1e999}',
+            200,
+            "it is no worker of livekit-agents: its",
+        ),
+        ({**TOLD, "agent_name": ["a"]}, 200, "it is no worker of livekit-agents: its agent_name"),
+        (
+            b'{"worker_type": 1, "agent_name": "\\ud800"}',
+            200,
+            "it is no worker of livekit-agents: ",
+        ),
+        (b"[" * 60_000, 200, "it is no worker of livekit-agents: "),
+        (b" " * 70_000 + b"{}", 200, "it is no worker of livekit-agents: it answers with more"),
         (TOLD, 302, "it is no worker of livekit-agents: it answers with 302"),
         (b"{" * 100_000, 200, "it is no worker of livekit-agents: "),
     ],
@@ -122,6 +138,24 @@ def test_something_else_that_answers_is_not_taken_for_one(
         found = told(house)
     assert (found.is_up, found.agent) == (False, None)
     assert found.error.startswith(words)
+
+
+def test_one_that_answers_oddly_does_not_keep_others_from_being_asked(house: House) -> None:
+    with worker(b"[" * 60_000) as odd, worker(TOLD) as url:
+        asking(house, f"{odd}, {url}")
+        first = eventually(lambda: {w.url: w for w in read_workers(house.redis)})
+        assert {w.url: w.is_up for w in first.values()} == {odd: False, url: True}
+
+        def all_asked_again() -> bool:
+            return all(w.asked_at > first[w.url].asked_at for w in read_workers(house.redis))
+
+        eventually(all_asked_again, timeout=15)
+
+
+def test_what_another_version_has_kept_is_read(house: House) -> None:
+    kept = {"url": "http://a:1", "deployment": "", "asked_at": 1.0, "rack": 7}
+    house.redis.hset(keys.AGENT_WORKERS, "http://a:1", json.dumps(kept))
+    assert told(house) == AskedWorker("http://a:1", "", 1.0)
 
 
 def test_the_most_sessions_of_the_day_are_kept(house: House, sandbox: Sandbox) -> None:

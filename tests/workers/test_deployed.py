@@ -37,6 +37,9 @@ rules:
   - id: by-language
     on: participant_joined
     dispatch: {agent: "greeter-{{ room.metadata.lang }}"}
+  - id: by-stage
+    on: participant_joined
+    dispatch: {agent: helper, deployment: "{{ room.metadata.stage }}"}
 """,
         )
     ]
@@ -49,7 +52,7 @@ def now(redis: Redis) -> float:
 
 
 def rows(redis: Redis) -> dict[tuple[str, str | None], dict[str, Any]]:
-    return {(r["agent"], r["deployment"]): r for r in deployed(redis, RULES, ["s1"])}
+    return {(r["agent"], r["deployment"]): r for r in deployed(redis, RULES, ["s1"]).agents}
 
 
 def status(redis: Redis, agent: str = "greeter", deployment: str | None = "") -> str:
@@ -64,7 +67,8 @@ def put(redis: Redis, state: State, number: int = 1, **changes: Any) -> None:
 def came(redis: Redis, at: float, join_ms: int | None, worker: str = "") -> None:
     """An outcome of the greeter."""
     reason = "" if join_ms is not None else "no_worker"
-    redis.lpush(keys.OUTCOMES + agent_key("greeter", ""), json.dumps([at, join_ms, worker, reason]))
+    told = json.dumps([at, join_ms, worker, reason, f"D{at}"])
+    redis.lpush(keys.OUTCOMES + agent_key("greeter", ""), told)
 
 
 def told(redis: Redis, now: float, **changes: Any) -> None:
@@ -76,7 +80,9 @@ def told(redis: Redis, now: float, **changes: Any) -> None:
 
 def test_what_rules_name_is_there_and_was_never_seen(redis: Redis) -> None:
     found = rows(redis)
-    assert list(found) == [("greeter", ""), ("greeter", "staging"), ("voicemail", "")]
+    assert list(found) == [
+        ("greeter", ""), ("greeter", "staging"), ("helper", None), ("voicemail", ""),
+    ]  # fmt: skip
     assert {row["status"] for row in found.values()} == {"unknown"}
     assert found["voicemail", ""]["rules"] == ["greet"]
     assert found["greeter", ""]["last_seen"] is None
@@ -85,6 +91,12 @@ def test_what_rules_name_is_there_and_was_never_seen(redis: Redis) -> None:
 def test_one_that_a_template_has_named_is_there_once_it_was_sent(redis: Redis) -> None:
     put(redis, State.ENDED, agent="greeter-es", rule="by-language")
     assert rows(redis)["greeter-es", ""]["rules"] == ["by-language"]
+
+
+def test_one_whose_deployment_is_a_template_is_told_by_those_it_was_sent_as(redis: Redis) -> None:
+    assert rows(redis)["helper", None]["rules"] == ["by-stage"]
+    put(redis, State.ENDED, agent="helper", deployment="staging", rule="by-stage")
+    assert [key for key in rows(redis) if key[0] == "helper"] == [("helper", "staging")]
 
 
 def test_one_that_is_dispatched_is_pending_and_one_in_calls_active(redis: Redis) -> None:
@@ -144,6 +156,38 @@ def test_one_lost_call_does_not_count_for_hours(redis: Redis, now: float) -> Non
     assert status(redis) == "idle"
 
 
+def test_two_lost_calls_in_a_row_count_until_one_comes_or_a_worker_answers(
+    redis: Redis, now: float
+) -> None:
+    came(redis, now - 9500, 300)
+    came(redis, now - 9000, None)
+    came(redis, now - 8000, None)
+    assert status(redis) == "failing"
+    told(redis, now)
+    assert status(redis) == "idle"
+    redis.delete(keys.AGENT_WORKERS)
+    came(redis, now - 700, 300)
+    assert status(redis) == "idle"
+
+
+def test_lost_calls_of_days_ago_count_no_more(redis: Redis, now: float) -> None:
+    for age in (95_000, 90_000):
+        came(redis, now - age, None)
+    assert status(redis) == "unknown"
+
+
+def test_a_worker_that_never_answered_is_told_without_its_agent(redis: Redis, now: float) -> None:
+    told(redis, now, agent=None, deployment="staging", error="refused", load=None)
+    known = deployed(redis, RULES, ["s1"])
+    assert [row["status"] for row in known.agents] == ["unknown"] * 4
+    [asked] = known.unanswered
+    assert (asked["url"], asked["deployment"], asked["error"]) == (
+        "http://a:1",
+        "staging",
+        "refused",
+    )
+
+
 def test_one_that_fails_every_other_time_is_failing(redis: Redis, now: float) -> None:
     for age, join_ms in ((40, None), (30, 300), (20, None), (10, 300)):
         came(redis, now - age, join_ms)
@@ -162,8 +206,19 @@ def test_a_worker_that_swallows_every_job_stands_out(redis: Redis, now: float) -
         ("AW_bad", 3, 0, 3),
         ("AW_good", 20, 20, 0),
     ]
-    assert row["warnings"] == ["worker AW_bad took 3 jobs and none of its agents joined"]
-    assert (row["join_p50_ms"], row["join_p95_ms"]) == (151, 160)
+    assert row["warnings"] == ["worker AW_bad dropped 3 of the last 3 jobs it took"]
+    assert (row["join_p50_ms"], row["join_p95_ms"]) == (150, 159)
+
+
+def test_a_worker_is_judged_by_its_last_jobs_of_an_hour(redis: Redis, now: float) -> None:
+    for age in range(9000, 8900, -10):
+        came(redis, now - age, None, "AW_was_bad")
+    for age in range(90, 60, -2):
+        came(redis, now - age, 300, "AW_now_bad")
+    for age in range(50, 20, -5):
+        came(redis, now - age, None, "AW_now_bad")
+    row = rows(redis)["greeter", ""]
+    assert row["warnings"] == ["worker AW_now_bad dropped 6 of the last 10 jobs it took"]
 
 
 def test_agents_that_nobody_here_has_sent_are_shown_as_such(redis: Redis) -> None:
