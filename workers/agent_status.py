@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from workers.agent_workers import AskedWorker
     from workers.outcomes import Outcome
@@ -106,7 +106,7 @@ def status(facts: Facts, now: float) -> Status:
     return Status.IDLE if facts.up or has_come else Status.UNKNOWN
 
 
-def takers(outcomes: Sequence[Outcome]) -> list[Taker]:
+def takers_of(outcomes: Sequence[Outcome]) -> list[Taker]:
     """LiveKit's workers that took jobs, those that drop most first."""
     by_worker: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -116,14 +116,14 @@ def takers(outcomes: Sequence[Outcome]) -> list[Taker]:
     return sorted(found, key=lambda each: (-each.dropped, -len(each.jobs), each.worker_id))
 
 
-def warnings(agent: str, facts: Facts, now: float) -> list[str]:
+def warnings(agent: str, facts: Facts, takers: Iterable[Taker], now: float) -> list[str]:
     """What somebody should look at, in words."""
     told = [
         f"the worker at {worker.url} does not answer: {worker.error}"
         for worker in facts.asked
         if not worker.is_up
     ]
-    told += [said for taker in takers(facts.outcomes) if (said := taker.warning(now))]
+    told += [said for taker in takers if (said := taker.warning(now))]
     if facts.doubles:
         rooms = f"{facts.doubles} room{'s' * (facts.doubles != 1)}"
         told.append(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from rules.weights import Weights
 from workers import keys
-from workers.agent_status import Facts, Status, status, takers, warnings
+from workers.agent_status import Facts, Status, status, takers_of, warnings
 from workers.agent_workers import AskedWorker, read_workers
 from workers.clock import date_of, rfc3339, unix_seconds
 from workers.outcomes import read_outcomes
@@ -132,6 +132,7 @@ def _from_dispatches(redis: redis.Redis, seen: _SeenAgents, now: float) -> None:
 
 def _row(agent: str, deployment: str | None, facts: Facts, now: float) -> dict[str, Any]:
     joins = sorted(o.join_ms for o in facts.outcomes if o.join_ms is not None)
+    takers = takers_of(facts.outcomes)
     return {
         "agent": agent,
         "deployment": deployment,
@@ -147,9 +148,9 @@ def _row(agent: str, deployment: str | None, facts: Facts, now: float) -> dict[s
         "last_seen": rfc3339(_last_seen(facts, now)),
         "rules": sorted(facts.rules),
         "strangers": facts.strangers,
-        "workers": [_taker(taker) for taker in takers(facts.outcomes)],
+        "workers": [_taker(taker) for taker in takers],
         "asked": [_asked(worker) for worker in facts.asked],
-        "warnings": warnings(agent, facts, now),
+        "warnings": warnings(agent, facts, takers, now),
         "sources": _sources(facts),
     }
 

@@ -48,6 +48,9 @@ class Outcome:
     """Our id of it; `""`: it was counted before ids were."""
 
 
+_FIELDS: Final = len(fields(Outcome))
+
+
 def of_outcomes(before: Mapping[str, Dispatch], changed: Iterable[Dispatch]) -> list[Note]:
     """The outcomes that these dispatches have now and had not `before`, by id."""
     notes: list[Note] = []
@@ -78,7 +81,7 @@ def read_outcomes(redis: redis.Redis, agents: Iterable[str]) -> dict[str, list[O
 
 def _read(texts: Sequence[bytes]) -> Iterator[Outcome]:
     for values in json.loads(b"[" + b",".join(texts) + b"]"):
-        yield Outcome(*values[: len(fields(Outcome))])  # another version may have told more
+        yield Outcome(*values[:_FIELDS])  # another version may have told more
 
 
 def _one_of_each(newest_first: Iterable[Outcome]) -> list[Outcome]:
