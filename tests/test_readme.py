@@ -23,7 +23,7 @@ from rules.session import Session
 from service import problems
 from service.cli import dispatcher
 from workers.dispatch import State
-from workers.settings import HAVE_A_FILE_FORM, _Variables
+from workers.variables import HAVE_A_FILE_FORM, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def test_livekit_is_configured_as_in_the_compose_file() -> None:
 
 
 def test_the_settings_table_is_complete() -> None:
-    assert first_column(section("Settings")) == [name.upper() for name in _Variables.model_fields]
+    assert first_column(section("Settings")) == [name.upper() for name in Variables.model_fields]
 
 
 def test_the_file_forms_are_named() -> None:
@@ -111,7 +111,7 @@ def test_the_file_forms_are_named() -> None:
 def test_every_default_is_the_one_in_force() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\S+) \|", section("Settings"), re.MULTILINE)
     said = {name: default.strip("`") for name, default in rows}
-    fields = _Variables.model_fields.items()
+    fields = Variables.model_fields.items()
     assert said == {
         name.upper(): _shown(field.get_default(call_default_factory=True)) for name, field in fields
     }
