@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from workers.connection import passwords_in
 from workers.servers import Server, ServerError, find_servers
 from workers.variables import Restarts, SettingsError, Variables, check_token, line
+from workers.videosdk_account import VideoSdkAccount, find_account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,8 @@ class Settings:
     restarts: Restarts
     agent_workers: tuple[WorkerAddress, ...]
     """Workers of livekit-agents that are asked what they are."""
+    videosdk: VideoSdkAccount | None
+    """None: VideoSDK is not configured."""
     redis_url: str | None = field(repr=False)
     """None: the embedded Valkey."""
     admin_token: str | None = field(repr=False)
@@ -66,7 +69,10 @@ class Settings:
         """Texts that no log may hold."""
         passwords = passwords_in(self.redis_url) if self.redis_url else ()
         token = () if self.admin_token is None else (self.admin_token,)
-        return frozenset({*self._secrets.values(), *passwords, *token})
+        account = self.videosdk
+        of_account = (account.secret, account.token) if account is not None else ()
+        found = {*self._secrets.values(), *passwords, *token, *of_account}
+        return frozenset(found - {""})
 
     def server_of(self, api_key: str) -> Server | None:
         """The server a key belongs to; None for a key nobody configured."""
@@ -92,6 +98,13 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             keys=given.livekit_keys,
             urls=given.livekit_urls,
         )
+        account = find_account(
+            url=given.videosdk_url,
+            key=given.videosdk_api_key,
+            secret=given.videosdk_secret,
+            token=given.videosdk_token,
+            webhook_key=given.videosdk_webhook_public_key,
+        )
     except ValidationError as error:
         raise SettingsError(line(error)) from None
     except ServerError as error:
@@ -107,6 +120,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         reconcile_interval=given.dispatcher_reconcile_interval,
         restarts=given.dispatcher_restarts,
         agent_workers=given.dispatcher_agent_workers,
+        videosdk=account,
         redis_url=given.redis_url,
         admin_token=given.dispatcher_admin_token,
         _secrets=found.secrets,

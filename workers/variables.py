@@ -19,16 +19,18 @@ from workers.addresses import WorkerAddress, parse_addresses
 from workers.connection import check_redis_url, without_password
 from workers.servers import normal_url, parse_pairs
 from workers.sizes import parse_size
+from workers.videosdk_account import check_rsa_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HAVE_A_FILE_FORM: Final = (
-    "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REDIS_URL", "DISPATCHER_ADMIN_TOKEN"
+    "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REDIS_URL", "DISPATCHER_ADMIN_TOKEN",
+    "VIDEOSDK_SECRET", "VIDEOSDK_TOKEN", "VIDEOSDK_WEBHOOK_PUBLIC_KEY",
 )  # fmt: skip
-_SECRET: Final = frozenset({"LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "DISPATCHER_ADMIN_TOKEN"})
+_SECRET: Final = frozenset(HAVE_A_FILE_FORM) - {"REDIS_URL"}
 """Variables whose value is never shown."""
-_ADDRESSES: Final = frozenset({"LIVEKIT_URL", "REDIS_URL"})
+_ADDRESSES: Final = frozenset({"LIVEKIT_URL", "REDIS_URL", "VIDEOSDK_URL"})
 """Variables that are shown without what could be a password."""
 _TOKEN: Final = re.compile(r"[!-~]{8,}\Z")
 
@@ -78,6 +80,18 @@ def _path_text(text: str) -> str:
 def _redis_url(text: str) -> str:
     check_redis_url(text)
     return text
+
+
+def _header(text: str) -> str:
+    if not text.isascii() or any(character.isspace() for character in text):
+        raise ValueError("it must be ASCII without spaces, as it stands in a header")
+    return text
+
+
+def _web_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("it must begin with https:// or http://")
+    return normal_url(text)
 
 
 def _positive(value: timedelta) -> timedelta:
@@ -137,6 +151,12 @@ class Variables(BaseSettings):
     dispatcher_agent_workers: Annotated[
         tuple[WorkerAddress, ...], BeforeValidator(parse_addresses)
     ] = ()
+
+    videosdk_api_key: str | None = None
+    videosdk_secret: str | None = None
+    videosdk_token: Annotated[str, AfterValidator(_header)] | None = None
+    videosdk_url: Annotated[str, AfterValidator(_web_url)] = "https://api.videosdk.live"
+    videosdk_webhook_public_key: Annotated[str, AfterValidator(check_rsa_key)] | None = None
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ=environ)
