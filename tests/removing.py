@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from workers.removal import look, unwanted
 
 if TYPE_CHECKING:
-    from workers.providers.base import Provider
+    from workers.providers.base import ListingProvider
 
 
-async def see_gone(dispatch_id: str, room: str, provider: Provider) -> None:
+async def see_gone(dispatch_id: str, room: str, provider: ListingProvider) -> None:
     """Look after a dispatch of LiveKit's until nothing is left to be done."""
     these = unwanted({dispatch_id: "greeter"}, time.time())
     while these:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workers.hold import Hold, Note
-    from workers.providers.base import Listed, Provider
+    from workers.providers.base import Listed, ListingProvider
     from workers.record import Record
     from workers.tools import Gate, Tools
 
@@ -172,7 +172,9 @@ async def _remove_agent(hold: Hold, tools: Tools, order: Order) -> None:
     await _withdraw(hold, tools, order, ours)
 
 
-async def _removed(identity: str, hold: Hold, tools: Tools, provider: Provider) -> Sequence[Listed]:
+async def _removed(
+    identity: str, hold: Hold, tools: Tools, provider: ListingProvider
+) -> Sequence[Listed]:
     """Remove an agent that is there, unless it is ours; the dispatches that have sent it.
 
     Raises:
@@ -214,7 +216,7 @@ async def _sid(hold: Hold, tools: Tools) -> str | None:
         raise NotYet(str(error)) from error
 
 
-def _server(hold: Hold, tools: Tools) -> tuple[Provider, Gate]:
+def _server(hold: Hold, tools: Tools) -> tuple[ListingProvider, Gate]:
     """The room's server.
 
     Raises:

@@ -21,7 +21,7 @@ from workers.errors import NotFound, ProviderError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from workers.providers.base import Listed, Provider
+    from workers.providers.base import Listed, ListingProvider, Provider
 
 JOB_SECONDS: Final = 7.0
 """By then a job that was taken is listed (LiveKit needs up to 5 s, see `workers/agents.py`)."""
@@ -87,7 +87,7 @@ def heard(
 async def look(
     these: Sequence[Unwanted],
     room: str,
-    provider: Provider,
+    provider: ListingProvider,
     now: float,
     *,
     keep: Callable[[], Awaitable[None]],
@@ -119,7 +119,7 @@ async def look(
 
 
 async def _seen_to(
-    this: Unwanted, listed: Mapping[str, Listed], room: str, provider: Provider, now: float
+    this: Unwanted, listed: Mapping[str, Listed], room: str, provider: ListingProvider, now: float
 ) -> Unwanted | None:
     this = _with_identities(this, listed)
     try:
@@ -165,7 +165,7 @@ def _may_be_wanted(identity: str, this: Unwanted, listed: Mapping[str, Listed], 
     )
 
 
-async def _delete(dispatch_id: str, room: str, provider: Provider) -> None:
+async def _delete(dispatch_id: str, room: str, provider: ListingProvider) -> None:
     try:
         await provider.delete(room, dispatch_id)
     except NotFound:

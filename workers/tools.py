@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rules.ruleset import Ruleset
     from workers.inbox import DueQueue
-    from workers.providers.base import Provider
+    from workers.providers.base import ListingProvider
     from workers.rules_in_force import RulesInForce
 
 
@@ -100,7 +100,7 @@ class Tools:
 
     queue: DueQueue
     rules: RulesInForce
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, ListingProvider]
     """By server id."""
     gates: Mapping[str, Gate]
     """By server id."""

@@ -36,7 +36,7 @@ look takes as long, and by that much it is late."""
 
 
 class Line:
-    """A `Provider`."""
+    """A `ListingProvider`."""
 
     project = "devkey"
 

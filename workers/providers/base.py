@@ -21,6 +21,8 @@ class Order:
     metadata: str
     attributes: Mapping[str, str]
     restart_policy: str
+    version: str = ""
+    """Of the agent, where the provider knows versions; `""` is the one in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Snapshot:
 
 
 class Provider(Protocol):
-    """Sends agents.
+    """Sends agents, and tells who is in a room.
 
     `project` is the API key it is called with.
 
@@ -83,22 +85,12 @@ class Provider(Protocol):
             NotSent, Unauthorized, Refused, NotFound, Unclear: see workers/errors.py.
         """
 
-    async def delete(self, room: str, dispatch_id: str) -> None:
-        """Delete a dispatch. Its agent may stay if it is still on its way: `remove` it then.
-
-        Raises:
-            NotFound: it was not there. The others as `create`.
-        """
-
     async def remove(self, room: str, identity: str) -> None:
         """Remove an agent from a room.
 
         Raises:
             NotFound: it was not there. The others as `create`.
         """
-
-    async def dispatches(self, room: str) -> Sequence[Listed]:
-        """List a room's dispatches. The room must exist: ask `room_sid` first."""
 
     async def room_sid(self, room: str) -> str | None:
         """Sid of the session a room name has now; None if it has none."""
@@ -114,6 +106,20 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Close what is open."""
+
+
+class ListingProvider(Provider, Protocol):
+    """One that keeps the dispatches it was given: they can be listed and deleted."""
+
+    async def delete(self, room: str, dispatch_id: str) -> None:
+        """Delete a dispatch. Its agent may stay if it is still on its way: `remove` it then.
+
+        Raises:
+            NotFound: it was not there. The others as `create`.
+        """
+
+    async def dispatches(self, room: str) -> Sequence[Listed]:
+        """List a room's dispatches. The room must exist: ask `room_sid` first."""
 
 
 CALL_SECONDS = 5.0
