@@ -8,11 +8,9 @@ all of that ends here.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import aiohttp
 import jwt
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
@@ -27,9 +25,10 @@ from livekit.protocol.room import (
 )
 
 from rules.event import whole_participant, whole_room
-from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
+from workers.errors import NotFound, ProviderError, Refused, Unauthorized, Unclear
 from workers.providers.base import CALL_SECONDS, Job, Listed, Order, Snapshot
 from workers.providers.rooms import RoomLookup
+from workers.providers.wire import UNCLEAR_STATUS, open_session, told_as_ours
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -45,12 +44,8 @@ _RESTART_POLICY: Final = {
     "never": "JRP_NEVER",
     "always": "JRP_ON_FAILURE",  # LiveKit knows no `always`
 }
-_UNCLEAR_STATUS: Final = frozenset({408, 429})
 _TOKEN_SECONDS: Final = 600
 """Room for clocks that differ."""
-_BUSY_STATUS: Final = frozenset({429, 503})
-_SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
-"""The other form, a date, no LiveKit sends."""
 
 
 class LiveKit:
@@ -66,15 +61,7 @@ class LiveKit:
             calls: the most that may be in flight.
             rest: told how many seconds the server wants to be left alone (`Retry-After`).
         """
-        # Waiting for a free connection would eat the time of a call that was never sent, so there
-        # is one for each call that may be in flight.
-        connector = aiohttp.TCPConnector(limit=calls, keepalive_timeout=30)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(),  # none: each call has its own
-            middlewares=(_heeding(rest),),
-        )
+        self._session = open_session(calls, rest)
         self._api = LiveKitAPI(
             server.url,
             server.api_key,
@@ -181,37 +168,14 @@ class LiveKit:
         return {room.name: room.sid for room in answer.rooms}
 
 
-def _heeding(rest: Callable[[float], None]) -> aiohttp.ClientMiddlewareType:
-    """Hears `Retry-After` in answers: livekit-api's errors carry no headers."""
-
-    async def answered(
-        request: aiohttp.ClientRequest, call: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        response = await call(request)
-        if response.status in _BUSY_STATUS:
-            asked = response.headers.get("Retry-After", "")
-            if _SECONDS.fullmatch(asked):
-                rest(float(asked))
-        return response
-
-    return answered
-
-
 async def _call(request: Awaitable[T]) -> T:
     try:
-        async with asyncio.timeout(CALL_SECONDS):
-            return await request
+        with told_as_ours("LiveKit", "LIVEKIT_URL"):
+            async with asyncio.timeout(CALL_SECONDS):
+                return await request
     except TwirpError as error:
         raise _meaning(error) from error
-    except aiohttp.ClientConnectorError as error:
-        cause = error.os_error.strerror or str(error.os_error)
-        said = f"cannot connect to LiveKit at {error.host}:{error.port}: {cause}"
-        raise NotSent(f"{said}; check LIVEKIT_URL") from error
-    except TimeoutError as error:
-        raise Unclear(f"LiveKit did not answer within {CALL_SECONDS:.0f} s") from error
-    except aiohttp.InvalidURL as error:
-        raise Refused(f"LIVEKIT_URL cannot be called: {error}") from error
-    except (aiohttp.ClientError, DecodeError, OSError) as error:
+    except DecodeError as error:
         raise Unclear(f"LiveKit's answer was lost: {error or type(error).__name__}") from error
 
 
@@ -223,7 +187,7 @@ def _meaning(error: TwirpError) -> ProviderError:
             return Unauthorized(f"{said}; check LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
         case 404 if error.code == "not_found":  # not a wrong URL's 404
             return NotFound(said)
-        case status if 400 <= status < 500 and status not in _UNCLEAR_STATUS:  # noqa: PLR2004
+        case status if 400 <= status < 500 and status not in UNCLEAR_STATUS:  # noqa: PLR2004
             return Refused(said)
         case _:
             return Unclear(said)

@@ -1,0 +1,77 @@
+"""What calls over HTTP have in common: connections, `Retry-After`, and what a failed one means."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from workers.errors import NotSent, Refused, Unclear
+from workers.providers.base import CALL_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+UNCLEAR_STATUS: Final = frozenset({408, 429})
+"""Refusals that do not say whether the call was carried out."""
+_BUSY_STATUS: Final = frozenset({429, 503})
+_SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
+"""The other form, a date, no provider sends."""
+
+
+def open_session(calls: int, rest: Callable[[float], None]) -> aiohttp.ClientSession:
+    """A client for as many calls at once, without a time-out: each call has its own.
+
+    Args:
+        calls: the most that may be in flight.
+        rest: told how many seconds the server wants to be left alone (`Retry-After`).
+    """
+    # Waiting for a free connection would eat the time of a call that was never sent, so there
+    # is one for each call that may be in flight.
+    connector = aiohttp.TCPConnector(limit=calls, keepalive_timeout=30)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),
+        middlewares=(_heeding(rest),),
+    )
+
+
+@contextmanager
+def told_as_ours(provider: str, variable: str) -> Iterator[None]:
+    """Raise what befalls the connection, and a call that takes too long, as a `ProviderError`.
+
+    Args:
+        provider: its name, for people.
+        variable: the setting that holds its address.
+    """
+    try:
+        yield
+    except aiohttp.ClientConnectorError as error:
+        cause = error.os_error.strerror or str(error.os_error)
+        said = f"cannot connect to {provider} at {error.host}:{error.port}: {cause}"
+        raise NotSent(f"{said}; check {variable}") from error
+    except TimeoutError as error:
+        raise Unclear(f"{provider} did not answer within {CALL_SECONDS:.0f} s") from error
+    except aiohttp.InvalidURL as error:
+        raise Refused(f"{variable} cannot be called: {error}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unclear(f"{provider}'s answer was lost: {error or type(error).__name__}") from error
+
+
+def _heeding(rest: Callable[[float], None]) -> aiohttp.ClientMiddlewareType:
+    """Hears `Retry-After` in answers: livekit-api's errors carry no headers."""
+
+    async def answered(
+        request: aiohttp.ClientRequest, call: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        response = await call(request)
+        if response.status in _BUSY_STATUS:
+            asked = response.headers.get("Retry-After", "")
+            if _SECONDS.fullmatch(asked):
+                rest(float(asked))
+        return response
+
+    return answered
