@@ -27,6 +27,7 @@ Public names:
 
 from service.sandbox.agents import Worker
 from service.sandbox.calls import Call
+from service.sandbox.deliveries import Delivery
 from service.sandbox.faults import FaultName
 from service.sandbox.server import DEFAULT_KEY, DEFAULT_PORT, DEFAULT_SECRET, Sandbox
 from service.sandbox.threads import running
@@ -38,7 +39,6 @@ from service.sandbox.traffic import (
     play_from_outside,
     sample_workers,
 )
-from service.sandbox.webhooks import Delivery
 
 __all__ = [
     "ARRIVALS",

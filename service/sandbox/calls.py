@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from google.protobuf.message import Message
 
 from service.sandbox.protojson import plain
-
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
 
 _REMEMBERED: Final = 50_000
 
@@ -21,7 +20,7 @@ class Call:
     method: str
     """Such as `CreateDispatch`."""
     room: str
-    asked: Message
+    asked: Message | dict[str, Any]
     """The request as it came."""
     at: float
     """When it came, Unix seconds."""
@@ -36,8 +35,8 @@ class Call:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The request in the protocol's snake_case, zero values left out."""
-        return plain(self.asked)
+        """The request as JSON; LiveKit's in its snake_case, zero values left out."""
+        return plain(self.asked) if isinstance(self.asked, Message) else self.asked
 
     def to_json(self) -> dict[str, Any]:
         """As the control API shows it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,6 +52,23 @@ class FaultName(StrEnum):
     server tells is stamped, webhooks are signed, tokens read and idle rooms closed; the logs of
     calls and deliveries keep the true time.
     """
+
+
+BEFORE_WORK: Final = frozenset(
+    {
+        FaultName.UNAVAILABLE,
+        FaultName.CUT_BEFORE_WORK,
+        FaultName.HANG,
+        FaultName.TOO_MANY,
+        FaultName.UNAUTHORIZED,
+    }
+)
+"""Faults of calls that are not carried out."""
+AFTER_WORK: Final = frozenset(
+    {FaultName.UNAVAILABLE_AFTER_WORK, FaultName.CUT, FaultName.HANG_AFTER_WORK}
+)
+"""Faults of calls that are."""
+OF_CALLS: Final = BEFORE_WORK | AFTER_WORK | {FaultName.SLOW, FaultName.LATE}
 
 
 @dataclass(slots=True)

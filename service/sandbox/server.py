@@ -12,13 +12,14 @@ from service.sandbox.access import read_token
 from service.sandbox.agents import JOB_LISTING_DELAY, Agents, Worker
 from service.sandbox.calls import Calls
 from service.sandbox.control import control_routes
+from service.sandbox.deliveries import RETRY_WAITS
 from service.sandbox.faults import Fault, FaultName, Faults
 from service.sandbox.loop import Pauses, on_loop
 from service.sandbox.methods import Methods
 from service.sandbox.people import People
 from service.sandbox.rooms import Rooms
 from service.sandbox.twirp import Twirp
-from service.sandbox.webhooks import RETRY_WAITS, Webhooks
+from service.sandbox.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

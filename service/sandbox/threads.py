@@ -5,16 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from service.sandbox.server import Sandbox
+
+class Startable(Protocol):
+    """A server of the sandbox."""
+
+    async def start(self) -> None:
+        """Listen."""
+
+    async def stop(self) -> None:
+        """Stop at once."""
+
+
+S = TypeVar("S", bound=Startable)
 
 
 @contextmanager
-def running(sandbox: Sandbox) -> Iterator[Sandbox]:
+def running(sandbox: S) -> Iterator[S]:
     """Run a sandbox in a thread for as long as the block lasts.
 
     Raises:

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from service.sandbox.access import Unauthorized, read_grants
 from service.sandbox.calls import Call, Calls
-from service.sandbox.faults import Fault, FaultName, Faults
+from service.sandbox.faults import AFTER_WORK, BEFORE_WORK, OF_CALLS, Fault, FaultName, Faults
 from service.sandbox.methods import Method, TwirpError, unavailable
 from service.sandbox.protojson import twirp_json
 
@@ -23,19 +23,6 @@ if TYPE_CHECKING:
 
     from service.sandbox.loop import Pauses
 
-_BEFORE_WORK: Final = frozenset(
-    {
-        FaultName.UNAVAILABLE,
-        FaultName.CUT_BEFORE_WORK,
-        FaultName.HANG,
-        FaultName.TOO_MANY,
-        FaultName.UNAUTHORIZED,
-    }
-)
-_AFTER_WORK: Final = frozenset(
-    {FaultName.UNAVAILABLE_AFTER_WORK, FaultName.CUT, FaultName.HANG_AFTER_WORK}
-)
-_OF_CALLS: Final = _BEFORE_WORK | _AFTER_WORK | {FaultName.SLOW, FaultName.LATE}
 _JSON: Final = "application/json"
 _PROTOBUF: Final = "application/protobuf"
 
@@ -76,9 +63,9 @@ class Twirp:
         call = Call(name, getattr(asked, "room", getattr(asked, "name", "")), asked, 0.0)
         call.at = time.time()
         self._calls.add(call)
-        fault = self._faults.meet(name, call.room, names=_OF_CALLS)
+        fault = self._faults.meet(name, call.room, names=OF_CALLS)
         call.fault = None if fault is None else str(fault.name)
-        if fault is not None and fault.name in _BEFORE_WORK:
+        if fault is not None and fault.name in BEFORE_WORK:
             response = await self._fail(request, fault)
         elif not method.allows(grants, asked):
             response = _error(TwirpError("unauthenticated", "permissions denied", 401), request)
@@ -128,7 +115,7 @@ class Twirp:
         except TwirpError as error:
             return _error(error, request)
         call.worked = True
-        if fault is not None and fault.name in _AFTER_WORK:
+        if fault is not None and fault.name in AFTER_WORK:
             return await self._fail(request, fault)
         if fault is not None and fault.name is FaultName.SLOW:
             await self._pauses.sleep(fault.seconds)
