@@ -7,6 +7,7 @@
 | `Refused`      | any other 4xx but 408 and 429: the request is wrong   | final, with their words |
 | `NotFound`     | 404: the room or dispatch has just gone               | final: `room_ended`; a  |
 |                |                                                       | delete has succeeded    |
+| `NoAgent`      | VideoSDK says that no worker can take the agent now   | the next of `fallback`  |
 | `Unclear`      | 5xx, 408, 429, a cut connection, no answer in time:   | look before asking again|
 |                | it may have been done                                 |                         |
 
@@ -41,6 +42,10 @@ class Refused(ProviderError):
 
 class NotFound(Refused):
     """The room or the dispatch is not there (any more)."""
+
+
+class NoAgent(ProviderError):
+    """The provider has nobody to send; LiveKit does not tell."""
 
 
 class Unclear(ProviderError):

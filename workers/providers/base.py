@@ -73,7 +73,7 @@ class Provider(Protocol):
 
     Each request it makes is over within `CALL_SECONDS`, and it raises only `ProviderError`.
     `room_sid` may wait for a listing that is under way, and `snapshot` makes two requests: they
-    take twice as long.
+    take twice as long. Where a provider answers page by page, all pages are one request.
     """
 
     project: str
@@ -82,7 +82,7 @@ class Provider(Protocol):
         """Create a dispatch.
 
         Raises:
-            NotSent, Unauthorized, Refused, NotFound, Unclear: see workers/errors.py.
+            NotSent, Unauthorized, Refused, NotFound, NoAgent, Unclear: see workers/errors.py.
         """
 
     async def remove(self, room: str, identity: str) -> None:
