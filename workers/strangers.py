@@ -43,7 +43,9 @@ class Strangers:
         """
         if others is None:
             people = record.session.participants if record.session is not None else {}
-            others = {sid: agent_name(people[sid]) for sid in record.strangers & people.keys()}
+            met = {d.agent_sid for d in record.dispatches.values()}  # since that look
+            last = record.strangers & people.keys() - met
+            others = {sid: agent_name(people[sid]) for sid in last}
         ours = {d.agent for d in record.dispatches.values() if d.state is State.ACTIVE}
         for sid, name in others.items():
             if sid in record.strangers:  # a look at their room has found no dispatch of theirs
