@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rules.decision import Again, Decision, Outcome, Reason, scope_of
 from rules.delay import unmet
 from rules.dispatch import DispatchError
-from rules.event import EventName
+from rules.event import VIDEOSDK, EventName
 from rules.known import EVERY_RULE, NOTHING, Known
 from rules.loop_guard import GUARDED_KINDS
 from rules.problems import quoted
@@ -62,6 +62,11 @@ _LOOP: Final[Mapping[str, str]] = {
 } | {"": "what kind of participant it is about is not known: it may be an agent"}
 
 
+_WHO_IS_AN_AGENT: Final = (
+    "VideoSDK does not tell who is an agent, nor does this rule: see 'agents_are'"
+)
+
+
 class _Deciding:
     """One event being decided; what rules share is worked out once."""
 
@@ -105,6 +110,8 @@ class _Deciding:
             return _skip(rule, Reason.DISABLED)
         if self._event.name not in rule.on:
             return _skip(rule, Reason.EVENT_TYPE)
+        if self._event.source == VIDEOSDK and not rule.agents_are:
+            return _skip(rule, Reason.LOOP_GUARD, "agents_are", _WHO_IS_AN_AGENT)
         if self._guarded is not None and self._guarded not in rule.named_kinds:
             return _skip(rule, Reason.LOOP_GUARD, None, _LOOP[self._guarded])
         return None

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from rules.agents_are import NOBODY
 from rules.release import NEVER, Release
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rules.agents_are import AgentsAre
 
 
 class Outcome(StrEnum):
@@ -137,6 +140,8 @@ class Rung:
     provider: Provider = Provider.LIVEKIT
     version: str = ""
     """VideoSDK's `versionId`; `""` leaves it to VideoSDK."""
+    room: str = ""
+    """Where it is sent, by the provider, if that is not where the event came from; else `""`."""
     join_within: float | None = None
     """Seconds from its acceptance in which the agent must have joined; None if it may take long."""
 
@@ -158,6 +163,8 @@ class Plan(Rung):
     claim: Claim
     rule: str
     """The rule's id."""
+    agents_are: AgentsAre = NOBODY
+    """How the agent is known where its provider does not tell."""
     after: float = 0.0
     """Seconds to wait, and then to look again whether it is still wanted."""
     remembered: bool = False

@@ -138,6 +138,7 @@ def _asked(rung: Rung) -> dict[str, Any]:
         "restart_policy": _unless(rung.restart_policy, RestartPolicy.ON_FAILURE),
         "provider": _unless(rung.provider, Provider.LIVEKIT),
         "version": rung.version,
+        "room": rung.room,
         "join_within": rung.join_within,
     }
     return {key: value for key, value in every.items() if value}

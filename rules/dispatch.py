@@ -11,8 +11,10 @@ from rules.limits import (
     attributes_fault,
     deployment_fault,
     metadata_fault,
+    no_attributes,
     no_deployments,
     no_versions,
+    object_fault,
 )
 from rules.payload import NO_PAYLOAD, LeafError, Payload
 from rules.templates import Context, RenderingError, Template, TooLongError
@@ -49,6 +51,8 @@ class Dispatch:
     provider: Provider | None = None
     """None is where the event came from."""
     version: Template = PRODUCTION
+    room: Template | None = None
+    """Where it is sent if that is not where the event came from; VideoSDK's meetingId."""
     join_within: float | None = None
     """Seconds."""
     path: str = "dispatch"
@@ -77,8 +81,11 @@ class Dispatch:
         _refuse(attributes_fault(attributes), Reason.METADATA_TOO_LARGE, "attributes")
         provider = self.provider or _BY_SOURCE.get(event.source, Provider.LIVEKIT)
         version = _rendered(self.version, context, "version")
+        room = self._room(provider, event, context)
         _refuse(deployment and no_deployments(provider), Reason.UNSUPPORTED, "deployment")
         _refuse(version and no_versions(provider), Reason.UNSUPPORTED, "version")
+        _refuse(no_attributes(provider) if attributes else None, Reason.UNSUPPORTED, "attributes")
+        _refuse(object_fault(provider, metadata), Reason.UNSUPPORTED, "metadata")
         return Rung(
             agent=agent,
             deployment=deployment,
@@ -87,6 +94,7 @@ class Dispatch:
             restart_policy=self.restart_policy,
             provider=provider,
             version=version,
+            room=room,
             join_within=self.join_within,
         )
 
@@ -100,6 +108,15 @@ class Dispatch:
             detail = "'sticky: participant' needs a participant, and this event has none"
             raise DispatchError(Reason.INVALID_DEPLOYMENT, "dispatch.deployment.sticky", detail)
         return self.deployment.choose(rule, str(identity))
+
+    def _room(self, provider: Provider, event: Event, context: Context) -> str:
+        """The room it is sent to; `""` is the event's."""
+        if self.room is None or _BY_SOURCE.get(event.source) is provider:
+            return ""
+        room = _rendered(self.room, context, "room")
+        if not room.strip():
+            raise DispatchError(Reason.TEMPLATE_ERROR, "dispatch.room", "the room's name is empty")
+        return room
 
     def _metadata(self, context: Context) -> str:
         try:

@@ -11,8 +11,10 @@ from rules.limits import (
     agent_fault,
     attributes_fault,
     deployment_fault,
+    no_attributes,
     no_deployments,
     no_versions,
+    object_fault,
 )
 from rules.payload import NO_PAYLOAD, compile_payload
 from rules.problems import quoted
@@ -34,6 +36,7 @@ DISPATCH_KEYS: Final = (
     "restart_policy",
     "provider",
     "version",
+    "room",
 )
 _MAX_WEIGHT: Final = 1_000_000_000
 _CALLERS_MOVE: Final = 3
@@ -68,6 +71,10 @@ def compile_dispatch(
     if "version" in values:
         text = compiling.text(values["version"], "dispatch.version")
         version = compiling.template(text) if text is not None else None
+    room: Template | None = None
+    if "room" in values:
+        text = compiling.text(values["room"], "dispatch.room")
+        room = compiling.template(text) if text is not None else None
     if provider is not None:
         _refuse_unsupported(provider, values, compiling)
     if agent is None or deployment is None or attributes is None or policy is None:
@@ -82,16 +89,30 @@ def compile_dispatch(
         RestartPolicy(policy),
         provider,
         version,
+        room,
         join_within,
         path,
     )
 
 
 def _refuse_unsupported(provider: Provider, values: dict[str, Node], compiling: Compiling) -> None:
-    for key, unsupported in (("deployment", no_deployments), ("version", no_versions)):
+    for key, unsupported in _UNSUPPORTED:
         fault = unsupported(provider)
         if fault and key in values and getattr(values[key], "value", None) != "":
             compiling.report.error(values[key].mark, fault)
+    metadata = values.get("metadata")
+    if isinstance(metadata, document.Scalar | document.Sequence):
+        text = "[]" if isinstance(metadata, document.Sequence) else str(metadata.value)
+        fault = None if has_template(text) else object_fault(provider, text)
+        if fault:
+            compiling.report.error(metadata.mark, fault)
+
+
+_UNSUPPORTED: Final = (
+    ("deployment", no_deployments),
+    ("version", no_versions),
+    ("attributes", no_attributes),
+)
 
 
 def _agent(node: Node, compiling: Compiling) -> Template | None:

@@ -44,6 +44,8 @@ class EventName(StrEnum):
     PARTICIPANT_CHANGED = "participant_changed"
 
 
+VIDEOSDK: Final = "videosdk"
+"""The source whose participants have no kind, and one sid for all their visits."""
 OURS: Final = frozenset({EventName.ROOM_CHANGED, EventName.PARTICIPANT_CHANGED})
 """Events that no webhook tells of."""
 

@@ -45,6 +45,8 @@ class Ladder:
             restart_policy=first.restart_policy,
             provider=first.provider,
             version=first.version,
+            room=first.room,
+            agents_are=rule.agents_are,
             join_within=first.join_within,
             claim=claim,
             rule=rule.id,

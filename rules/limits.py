@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from rules.decision import Provider
+from rules.metadata import json_object
 from rules.problems import quoted
 
 if TYPE_CHECKING:
@@ -52,6 +53,21 @@ def no_versions(provider: Provider) -> str | None:
     if provider is Provider.VIDEOSDK:
         return None
     return f"{provider} has no versions of agents; its 'deployment' may be what is meant"
+
+
+def no_attributes(provider: Provider) -> str | None:
+    """What to say of attributes where this provider takes none; None if it does."""
+    if provider is Provider.LIVEKIT:
+        return None
+    return f"{provider} takes no attributes; its 'metadata' may be what is meant"
+
+
+def object_fault(provider: Provider, metadata: str) -> str | None:
+    """What is wrong with metadata where this provider takes a JSON object only; None if nothing."""
+    is_empty = "".join(metadata.split()) in ("", "{}")
+    if provider is Provider.LIVEKIT or is_empty or json_object(metadata):
+        return None
+    return f"{provider} takes metadata that is a mapping, such as {{lang: es}}"
 
 
 def metadata_fault(metadata: str) -> str | None:

@@ -119,6 +119,7 @@ class Replay:
             live: claims that are live beside those of what was played, and their rules.
         """
         self.run_until(event.at)
+        event = self._ruleset.agents_are.seen(event)
         room = self._room_of(event)
         session, event = observe(room.session if room is not None else _ended(event), event)
         if room is not None:

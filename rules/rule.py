@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rules.decision import Again, Claim, Once
 
 if TYPE_CHECKING:
+    from rules.agents_are import AgentsAre
     from rules.conditions import Check
     from rules.event import Event
     from rules.expression import Expression
@@ -44,6 +45,8 @@ class Rule:
     """The only names of rooms its `when` can hold for; None if it may be any."""
     named_kinds: frozenset[str]
     """Guarded kinds of participants whose events it asks for by name."""
+    agents_are: AgentsAre
+    """How it tells VideoSDK's agents from people."""
     shadow: bool
     """Decided and recorded, not dispatched."""
     dispatches: tuple[Ladder, ...]

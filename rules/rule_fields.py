@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from rules import document
+from rules.agents_are import NOBODY, compile_agents_are
 from rules.compiling import Compiling
 from rules.conditions import Check, compile_conditions
 from rules.decision import Again, Once
@@ -26,6 +27,7 @@ from rules.rule_checks import (
     warn_of_the_impossible,
 )
 from rules.schedule import compile_schedules
+from rules.sources import need_what_videosdk_does_not_tell
 from rules.unmatchable import warn_of_the_unmatchable
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ RULE_KEYS: Final = (
     "again",
     "shadow",
     "once",
+    "agents_are",
     "dispatch",
     *LADDER_KEYS,
 )
@@ -87,6 +90,8 @@ def compile_rule(
     warn_of_the_unmatchable(on, entries, compiling)
     warn_of_a_limit_that_is_too_low(compiled.get("limit"), dispatches, entries, report)
     asked = entries["when"][1] if "when" in entries else None
+    agents_are = compiled.get("agents_are") or NOBODY
+    need_what_videosdk_does_not_tell(entries, agents_are, dispatches, compiling)
     return Rule(
         id=rule_id,
         mark=entries["id"][1].mark,
@@ -105,6 +110,7 @@ def compile_rule(
         after=compiled.get("after") or 0.0,
         rooms=room_names(asked, tables),
         named_kinds=named_kinds(asked),
+        agents_are=agents_are,
         shadow=_flag("shadow", entries, report, default=False),
         dispatches=dispatches,
         asked=document.plain(asked) if asked is not None else None,
@@ -221,5 +227,6 @@ _PARTS: Final[dict[str, Callable[[Node, Compiling], object]]] = {
     "after": _after,
     "again": _again,
     "once": _once,
+    "agents_are": compile_agents_are,
 }
 """What compiles the parts of a rule that stand for themselves."""

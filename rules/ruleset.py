@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rules.agents_are import all_of
 from rules.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rules.agents_are import AgentsAre
     from rules.files import RuleFile
     from rules.problems import Problem
     from rules.rule import Rule
@@ -30,10 +32,15 @@ class Ruleset:
     index: Index = field(init=False, repr=False, compare=False)
     """Which of them an event can concern."""
 
+    agents_are: AgentsAre = field(init=False, repr=False, compare=False)
+    """Who is an agent where the provider does not tell."""
+
     _by_id: Mapping[str, Rule] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", Index(self.rules))
+        agents_are = all_of(rule.agents_are for rule in self.rules if rule.enabled)
+        object.__setattr__(self, "agents_are", agents_are)
         object.__setattr__(self, "_by_id", {rule.id: rule for rule in self.rules})
 
     def rule(self, rule_id: str) -> Rule | None:

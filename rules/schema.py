@@ -78,6 +78,7 @@ def schema() -> dict[str, Any]:
             **condition_definitions(),
             **dispatch_definitions(),
             "schedule": _schedule(),
+            "agents_are": _agents_are(),
             "rule": rule,
         },
     }
@@ -102,6 +103,21 @@ def _what_defaults_leave_out() -> list[Schema]:
             {"properties": {"dispatch": {"doNotSuggest": True, **one_or_list(agent, agent)}}},
         ),
     ]
+
+
+def _agents_are() -> Schema:
+    text: Schema = {"type": "string"}
+    texts = one_or_list(text, text)
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "errorMessage": "this takes a mapping such as {identity: 'agent-*'}",
+        "properties": {
+            "identity": said("its participantId: 'agent-*'", **texts),
+            "name": said("its participantName: [Greeter, 'Bot *']", **texts),
+        },
+        "additionalProperties": False,
+    }
 
 
 def _rule() -> Schema:
@@ -138,6 +154,9 @@ def _rule() -> Schema:
                 "days and hours outside which the rule is out:"
                 " {timezone: Europe/Madrid, days: [mon-fri], hours: 09:00-17:30}",
                 "schedule",
+            ),
+            "agents_are": named(
+                "how VideoSDK's agents are told from people: {identity: 'agent-*'}", "agents_are"
             ),
             "once": word(
                 "what it sends at most one live agent for: room (default), participant or event",

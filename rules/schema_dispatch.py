@@ -94,6 +94,11 @@ DISPATCH_PROPERTIES: Final[dict[str, Schema]] = {
     ),
     "provider": word("whose agents; where the event came from without it", Provider),
     "version": said("VideoSDK's versionId", type="string"),
+    "room": said(
+        "where the agent is sent if its provider is not the event's (VideoSDK's meetingId):"
+        " '{{ room.name }}'",
+        type="string",
+    ),
 }
 """The fields of `dispatch`."""
 

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from rules.event import PARTIAL, Event, EventName, Fields, is_human, whole_participant, whole_room
+from rules.event import (
+    PARTIAL,
+    VIDEOSDK,
+    Event,
+    EventName,
+    Fields,
+    is_human,
+    whole_participant,
+    whole_room,
+)
 from rules.frozen import replace
 from rules.kept_parts import whole, with_defaults, without_defaults
 
@@ -157,10 +166,15 @@ def _presence(session: Session, event: Event) -> Session:
         case EventName.PARTICIPANT_LEFT | EventName.PARTICIPANT_CONNECTION_ABORTED:
             remaining = {s: p for s, p in session.participants.items() if s != sid}
             leaver = session.participants.get(sid, event.participant)
-            left = {sid: leaver} if event.participant.get("sid") else {}
+            left = {sid: leaver} if event.participant.get("sid") and _is_visit(event) else {}
             return replace(session, participants=remaining, gone=_gone(session, left))
         case _:
             return session
+
+
+def _is_visit(event: Event) -> bool:
+    """Whether the sid is of one visit: VideoSDK's participants keep theirs when they come again."""
+    return event.source != VIDEOSDK
 
 
 def _gone(session: Session, leavers: Mapping[str, Fields]) -> Mapping[str, str]:

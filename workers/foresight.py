@@ -53,7 +53,7 @@ def foresee(
     if current is not None and event.room is not None and not event.room_sid:
         whole = {**(current.room or {}), **{k: v for k, v in event.room.items() if v}}
         event = replace(event, room={**whole, "sid": current.sid})
-    session, event = observe(record.session_of(event), event)
+    session, event = observe(record.session_of(event), ruleset.agents_are.seen(event))
     paused = Pauses(redis).now()
     known = Known(
         live=record.live_claims,

@@ -111,6 +111,7 @@ def decided(
 
     `live` are keys of claims that the rule `r` holds; `known` tells all that may be known instead.
     """
+    event = rules.agents_are.seen(event)
     after, event = observe(session or Session(sid=event.room_sid), event)
     return decide(rules, event, after, known or Known(live=dict.fromkeys(live, "r")))
 

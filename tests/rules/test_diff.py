@@ -118,13 +118,13 @@ def test_so_are_those_of_its_rule(events, lines, field, value):
         ("restart_policy: never", {"agent": "b", "restart_policy": "never"}),
         ("join_within: 9s", {"agent": "b", "join_within": 9.0}),
         (
-            "provider: videosdk, version: v2",
-            {"agent": "b", "provider": "videosdk", "version": "v2"},
+            "provider: videosdk, version: v2, room: m",
+            {"agent": "b", "provider": "videosdk", "version": "v2", "room": "m"},
         ),
     ],
 )
 def test_so_is_everything_of_a_fallback(events, entry, told):
-    ladder = "once: participant\n    fallback: [{agent: b}]"
+    ladder = "once: participant\n    agents_are: {name: B}\n    fallback: [{agent: b}]"
     old = changed(("once: participant", ladder))
     new = changed(("once: participant", ladder.replace("agent: b", f"agent: b, {entry}")))
     [only] = diff(old, new, events)

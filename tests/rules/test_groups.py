@@ -56,7 +56,7 @@ def test_the_rule_that_is_dispatched_is_told():
         ("dispatch: {agent: '{{ room.metadata.x }}'}", "template_error"),
         ("dispatch: {agent: \"{{ '' }}\"}", "invalid_agent"),
         ("dispatch: {agent: a, deployment: \"{{ 'a_b' }}\"}", "invalid_deployment"),
-        ("dispatch: {agent: a, provider: videosdk}", "unsupported"),
+        ("agents_are: {name: B}, dispatch: {agent: a, provider: videosdk, room: m}", "unsupported"),
         ("limit: {active: 1}", "limit"),
         ("limit: {active: 5, per: '{{ room.metadata.x }}'}", "template_error"),
     ],
@@ -220,6 +220,7 @@ def test_a_group_may_be_a_default():
 
 
 def test_a_provider_that_is_configured_dispatches():
-    rules = group("a dispatch: {agent: a, provider: videosdk}", "b")
+    asked = "agents_are: {name: B}, dispatch: {agent: a, provider: videosdk, room: m}"
+    rules = group(f"a {asked}", "b")
     both = frozenset(Provider)
     assert reasons(rules, joined(), providers=both) == ["matched", "group"]

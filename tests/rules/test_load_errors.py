@@ -130,8 +130,8 @@ def test_files_of_another_shape(text, message):
             "takes a mapping of texts",
         ),
         (
-            "{id: a, on: room_started, dispatch: {agent: a, room: x}}",
-            "unknown field 'dispatch.room'",
+            "{id: a, on: room_started, dispatch: {agent: a, rooms: x}}",
+            "unknown field 'dispatch.rooms', did you mean 'dispatch.room'?",
         ),
         (
             "{id: a, on: room_started, shedule: {}, dispatch: {agent: a}}",

@@ -243,7 +243,7 @@ def test_what_the_loader_takes_is_not_refused(body):
     ("defaults", "rule"),
     [
         ("{join_within: 5s, dispatch: {restart_policy: never}, group: a}", "dispatch: {agent: a}"),
-        ("{dispatch: {agent: a}}", "dispatch: {version: b}"),
+        ("{dispatch: {agent: a}}", "dispatch: {deployment: b}"),
         ("{dispatch: {agent: a}}", "once: room"),
         ("{dispatch: [{agent: a}, {agent: b}]}", "once: room"),
         ("{dispatch: {release: never, join_within: 5s}}", "dispatch: [{agent: a}, {agent: b}]"),
