@@ -20,6 +20,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers import keys
+from workers.answers import whole
 from workers.clock import date_of, unix_seconds
 from workers.compact import compact
 from workers.lease import has_lease
@@ -41,7 +42,6 @@ LOOK_SECONDS: Final = 1.0
 LEASE_SECONDS: Final = 10.0
 FORGOTTEN_SECONDS: Final = 86400
 """How long it is remembered which agent a worker had that does not answer any more."""
-MOST_BYTES: Final = 65536
 
 log = structlog.get_logger(__name__)
 
@@ -191,7 +191,7 @@ async def _asked(
     told = AskedWorker(address.url, address.deployment, now)
     try:
         async with session.get(f"{address.url}/worker", allow_redirects=False) as answer:
-            told = _read(told, answer.status, await _whole(answer))
+            told = _read(told, answer.status, await whole(answer))
     except TimeoutError:
         told = replace(told, error=f"no answer within {ANSWER_SECONDS:.0f} s")
     except (aiohttp.ClientError, OSError) as error:
@@ -202,19 +202,6 @@ async def _asked(
         told = replace(told, agent=was.agent, sdk_version=was.sdk_version)
     is_same = was is not None and was.is_up == told.is_up
     return replace(told, since=was.since if is_same and was is not None else now)
-
-
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
-    """What it answers, to its end.
-
-    Raises:
-        ValueError: that is too much.
-    """
-    try:
-        await answer.content.readexactly(MOST_BYTES + 1)
-    except asyncio.IncompleteReadError as ended:
-        return ended.partial
-    raise ValueError(f"it answers with more than {MOST_BYTES} bytes")
 
 
 def _read(told: AskedWorker, status: int, content: bytes) -> AskedWorker:
