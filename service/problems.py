@@ -37,11 +37,13 @@ BAD_HEADER: Final = Kind("bad-header", "A header is not allowed", 400)
 NOT_FOUND: Final = Kind("not-found", "Nothing is there", 404)
 ALREADY_OVER: Final = Kind("already-over", "The dispatch is over", 409)
 KEY_USED: Final = Kind("key-used", "The Idempotency-Key was used for another order", 409)
+NOT_CONFIGURED: Final = Kind("not-configured", "The provider is not configured here", 404)
 NOT_AN_EVENT: Final = Kind("not-an-event", "The body is not a webhook event", 400)
 NO_RULES: Final = Kind("no-rules", "There are no rules", 503)
 TOO_SLOW: Final = Kind("too-slow", "The request took too long to arrive", 408)
 TOO_LARGE: Final = Kind("too-large", "The body is larger than 1 MiB", 413)
 NOT_JSON: Final = Kind("not-json", "The content type is not JSON", 415)
+SIGNING_KEY_MISSING: Final = Kind("signing-key-missing", "The signing key is not known yet", 503)
 STORE_UNREACHABLE: Final = Kind("store-unreachable", "Redis cannot be reached", 503)
 INTERNAL: Final = Kind("internal", "Something went wrong here", 500)
 
@@ -98,7 +100,8 @@ def _of_http(error: HTTPException) -> Response:
     headers = {n: v for n, v in error.get_headers() if n.lower() in ("allow", "location")}
     detail = error.description or name
     if status == HTTPStatus.NOT_FOUND:
-        detail = f"Nothing is at {request.path}; webhooks are taken at /webhooks/livekit."
+        meant = "videosdk" if "videosdk" in request.path else "livekit"
+        detail = f"Nothing is at {request.path}; webhooks are taken at /webhooks/{meant}."
     if request.method == "POST":  # LiveKit posts, and logs no refusal of its own
         log.warning("request_refused", type=kind.slug, why=detail, sender=request.remote_addr)
     return Problem(kind, detail, headers=headers).response()

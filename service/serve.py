@@ -23,8 +23,9 @@ from service.dashboard.live import PATH as LIVE
 from service.front import Front
 from service.logs import configure_logs
 from service.parent import die_with_parent
+from service.videosdk_webhooks import PATH as VIDEOSDK
 from service.web import create_app
-from service.webhooks import PATH
+from service.webhooks import PATH as LIVEKIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,5 +110,5 @@ def _load(settings: Settings, main: int) -> Front:
         create_app(settings),
         threads=THREADS,
         most_bytes=MOST_BYTES,
-        on_loop={"/healthz", PATH, LIVE},
+        on_loop={"/healthz", LIVEKIT, VIDEOSDK, LIVE},
     )

@@ -123,12 +123,25 @@ def _signs(claims: Claims, raw: bytes) -> bool:
         return False
 
 
-def _read(raw: bytes, key: str) -> Event:
-    """Read the verified bytes: the protobuf message has lost kinds and fields it does not know."""
+def signed_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object in a body that is rightly signed.
+
+    Raises:
+        NotAnEvent: there is none in it.
+    """
     try:
         body = json.loads(raw, parse_constant=_refuse)
-        if not isinstance(body, dict):
-            raise NotAnEvent("the signed body is not a JSON object")
+    except (ValueError, RecursionError) as error:
+        raise NotAnEvent(f"the signed body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise NotAnEvent("the signed body is not a JSON object")
+    return body
+
+
+def _read(raw: bytes, key: str) -> Event:
+    """Read the verified bytes: the protobuf message has lost kinds and fields it does not know."""
+    body = signed_object(raw)
+    try:
         if b"null" in raw:
             body = _without_nulls(body)
         digest = hashlib.sha256(raw).hexdigest()

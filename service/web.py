@@ -14,6 +14,8 @@ from service.deliveries import Deliveries
 from service.health import health
 from service.problems import answer_with_problems
 from service.sessions import Sessions
+from service.taking import Taking
+from service.videosdk_webhooks import videosdk_webhooks
 from service.webhooks import webhooks
 from workers.connection import connect, connect_async
 from workers.intake import GatheringIntake, Intake
@@ -37,7 +39,9 @@ def create_app(settings: Settings) -> Flask:
     in_force.look()  # so that rules which load now stay when their file breaks
     gathering = GatheringIntake(ScriptRunner(connect_async(settings, patient=False)), redis)
     deliveries = Deliveries()
-    app.register_blueprint(webhooks(settings, intake, gathering, deliveries))
+    taking = Taking(intake, gathering, deliveries)
+    app.register_blueprint(webhooks(settings, taking))
+    app.register_blueprint(videosdk_webhooks(settings.videosdk, taking))
     app.register_blueprint(health(settings, redis, in_force, deliveries))
     add_api(app, settings, intake, redis, in_force)
     add_dashboard(app, settings, redis, intake, in_force, deliveries, sessions)

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.videosdk_events import read_videosdk_event
@@ -115,6 +115,7 @@ def test_what_is_no_event_says_why(body, words):
         read_videosdk_event(body, project="", body_hash="h", received_at=RECEIVED)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["meetingId", "sessionId", "participantId", "participantName", "start"]),
