@@ -13,6 +13,7 @@ from schemathesis.checks import CHECKS
 from service.api import PREFIX
 from service.web import create_app
 from tests.service.signed import ADMIN_TOKEN
+from tests.service.videosdk import PINNED
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ EXAMPLES = 25
 
 @pytest.fixture
 def app(environ: dict[str, str]) -> Flask:
-    return create_app(load_settings(environ))
+    return create_app(load_settings({**environ, **PINNED}))
 
 
 def document(app: Flask) -> dict:

@@ -12,7 +12,7 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from service.deliveries import Deliveries
-from service.signing_key import AGAIN_SECONDS, FETCH_SECONDS, MISSING_SECONDS
+from service.signing_key import AGAIN_SECONDS, FETCH_SECONDS, MISSING_SECONDS, SigningKey
 from service.taking import Taking
 from service.videosdk_webhooks import videosdk_webhooks
 from service.web import create_app
@@ -171,6 +171,16 @@ def test_those_that_come_meanwhile_wait_for_the_same_answer(post, server):
         eventually(lambda: server.asked)
         server.going.set()
         assert [each.result().json for each in waiting] == [{"status": "accepted"}] * 8
+    assert server.asked == 1
+
+
+def test_a_key_that_came_while_another_was_tried_is_tried_at_once(server, clock):
+    account = load_settings({**ACCOUNT, "VIDEOSDK_URL": server.url}).videosdk
+    key = SigningKey(account, clock)
+    key.newer(None).result(timeout=10)
+    assert key.now is not None
+    assert key.newer(None).done()
+    assert key.newer(key.now) is None
     assert server.asked == 1
 
 
