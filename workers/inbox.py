@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
+from workers.counting import counting
 from workers.errors import Fenced, OverLimit
 from workers.hold import Gathered, Hold
 from workers.recent import RecentRecords
-from workers.record import counting
 
 if TYPE_CHECKING:
     import asyncio

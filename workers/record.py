@@ -266,25 +266,6 @@ def _as_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return tuple(_as_tuples(each) for each in value) if isinstance(value, list) else value
 
 
-def counting(before: Record, after: Record) -> tuple[tuple[str, str, int | str], ...]:
-    """The dispatches that begin, go on or cease to count to a limit between two records.
-
-    Returns:
-        For each its share, its id, and how many may be live there where it begins, `"+"` where it
-        goes on or takes over from one that ceases, `""` where it ceases.
-    """
-    were = {d.id: d for d in before.dispatches.values() if d.share and d.live}
-    are = {d.id: d for d in after.dispatches.values() if d.share and d.live}
-    cease = ((d.share, d.id, "") for d in were.values() if d.id not in are)
-    go_on = ((d.share, d.id, "+") for d in are.values() if d.id in were)
-    begin = (
-        (d.share, d.id, "+" if d.follows in were else d.share_most)
-        for d in are.values()
-        if d.id not in were
-    )
-    return (*cease, *go_on, *begin)
-
-
 def _before(room: Fields | None, current: Session) -> bool:
     """Whether an event's room is an earlier session of the name than the current one."""
     created, others = _created(room), _created(current.room)
