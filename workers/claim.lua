@@ -13,8 +13,10 @@
 -- ARGV  1 prefix of room hashes   2 prefix of inboxes   3 lease in ms   4 most rooms
 --       5 most events of each     6 most suspects       7 claimant
 --       8 how many answers the claimant has had   9 hash of the claimant's rules
+--       10 prefix of the notes of tokens
 -- Answers {now in ms, when the next room is due in ms or '', {room...}, {paused rule...}}; a room is
---   {room key, token, tries, record or '', {entry...}, how many entries there are}.
+--   {room key, token, tries, record or '', {entry...}, how many entries there are, 1 if join tokens
+--   with agents may be in use there}.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -70,7 +72,8 @@ while #due > 0 and #rooms < most and offset < 16 * page do
       redis.call('HSET', KEYS[3], member, token)
       taken = taken + 1
       local waiting = redis.call('LLEN', inbox)
-      rooms[#rooms + 1] = {member, token, tries, state[3] or '', events, waiting}
+      local noted = redis.call('EXISTS', ARGV[10] .. member)
+      rooms[#rooms + 1] = {member, token, tries, state[3] or '', events, waiting, noted}
     end
   end
   offset = offset + #due - taken -- those taken are no longer among the due

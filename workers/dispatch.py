@@ -75,6 +75,8 @@ class Dispatch:
     """Looks in a row that did not find it in LiveKit's listing."""
     doubtful: bool = field(default=False, metadata={"inner": True})
     """A worker that lost the room may have called too: look once more when that must be over."""
+    token_mark: str = field(default="", metadata={"inner": True})
+    """What its agent carries if a join token has sent it; `""` if none can have."""
     agent_sid: str | None = field(default=None, metadata={"inner": True})
     wanted_at: float = field(default=0.0, metadata={"inner": True})
     """When its first call was due: it is tried from then on."""
@@ -165,6 +167,11 @@ class Dispatch:
     def _is_uncalled(self) -> bool:
         """Whether it is still to be created, and no call of which nobody knows is on its way."""
         return self.step is Step.CREATE and self.called_at is None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What LiveKit lists it under: its id, or the mark of a token that has sent its agent."""
+        return (self.id, self.token_mark) if self.token_mark else (self.id,)
 
     @property
     def own_attributes(self) -> dict[str, str]:

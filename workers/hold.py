@@ -86,6 +86,8 @@ class Hold:
     gathers: bool = False
     """Whether events may be put off together: not those among which one may have ended a lease in a
     crash, for each of them must be known by its name."""
+    has_tokens: bool = False
+    """Whether join tokens with agents may be in use there: see workers/by_token.py."""
     not_before: float | None = field(default=None)
     """When to be due again at the earliest, Unix seconds, whatever the record says."""
     monotonic: Callable[[], float] = field(default=time.monotonic)

@@ -117,6 +117,7 @@ class DueQueue:
                 self._claimant,
                 self._claims,
                 rules,
+                keys.TOKENS,
             ],
         )
         self._claims += 1
@@ -135,9 +136,10 @@ class DueQueue:
                 expires=asked + self._lease,
                 more=int(waiting) > len(entries),
                 gathers=int(tries) == 1,
+                has_tokens=bool(noted),
                 monotonic=self._monotonic,
             )
-            for room_key, token, tries, record, entries, waiting in rooms
+            for room_key, token, tries, record, entries, waiting, noted in rooms
         ]
         return Claimed(holds, float(first) / 1000 - self.now() if first else None)
 

@@ -26,6 +26,9 @@
 |                         |        |                  |               | days after its room's     |
 |                         |        |                  |               | last commit               |
 | lkd:order:<id>          | string | orders, commit   | orders        | 24 hours                  |
+| lkd:tokens:<room>       | string | by_token, commit | claim         | 5 minutes longer than the |
+|                         |        |                  |               | tokens; 8 days after one  |
+|                         |        |                  |               | may have been used        |
 | lkd:dispatch:<id>       | string | commit           | ledger, looks | while history keeps it    |
 | lkd:dispatches:<state>: | zset   | commit, forget   | ledger        | entries as their dispatch |
 |   <route>               |        |                  |               |                           |
@@ -96,6 +99,8 @@ RECONCILED: Final = "lkd:reconciled:"
 ORDER: Final = "lkd:order:"
 """Prefix of what is known of a dispatch that was ordered by hand, by our id of it: what was asked
 for, as a digest, and until a worker has taken it, as a dispatch."""
+TOKENS: Final = "lkd:tokens:"
+"""Prefix of the notes that join tokens with agents may be in use in a room."""
 DISPATCHES: Final = "lkd:dispatches:"
 """Prefix of the sorted sets that list dispatches, by when they were created: one for each state and
 route. Members are places."""
@@ -147,6 +152,8 @@ ORDER_SECONDS: Final = 86400
 """How long the same order, given again, is the same."""
 ROOM_SECONDS: Final = 7 * 86400
 DAY_SECONDS: Final = 8 * 86400
+TOKENS_SECONDS: Final = 8 * 86400
+"""Longer than any token is good for, and than a room is remembered."""
 ENDED_ROOM_SECONDS: Final = 3600
 
 

@@ -134,6 +134,7 @@ def _next_session(room: _Room, now: float) -> None:
         past=past,
         agents={},
         accepted=(),
+        met=(),
         held=(),
         started=False,
         unheard=frozenset(),

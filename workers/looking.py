@@ -15,7 +15,7 @@ import structlog
 
 from rules.frozen import replace
 from rules.session import agent_name, joined_at
-from workers import keys
+from workers import by_token, keys
 from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
 from workers.errors import ProviderError
@@ -93,6 +93,8 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
         told = [f"{event['event']}" for event in found.events]
         log.info("webhooks_missed", room=hold.room, events=told)
     over = {livekit_id for livekit_id, state in past.items() if state in OVER}
+    if hold.has_tokens:  # what is decided now may meet those
+        over |= by_token.unmet(listed, record)
     present = _present(record, listing, listed, over, now)
     await tools.queue.commit(
         hold,
@@ -135,6 +137,7 @@ def _hurried(
 def _doubles(record: Record, listed: Sequence[Listed]) -> dict[str, str]:
     """What was created for a dispatch beside what it is known by: ids, and agents' names."""
     known = {d.id: d.dispatch_id for d in record.dispatches.values() if d.dispatch_id is not None}
+    known |= by_token.known_by_mark(record, listed)
     return {
         d.id: d.agent for d in listed if known.get(d.attributes.get(ID_ATTRIBUTE, ""), d.id) != d.id
     }
@@ -203,12 +206,13 @@ def _present(
     over = over | {each.dispatch_id for each in record.unwanted}
     here = {str(p["identity"]) for p in listing.participants}
     known, sid = _known(record), _sid(listing)
+    ours = {mark for d in record.dispatches.values() for mark in d.marks}
     coming = (
         d.agent
         for d in listed
         if d.id not in known
         and d.id not in over
-        and d.attributes.get(ID_ATTRIBUTE) not in record.dispatches
+        and d.attributes.get(ID_ATTRIBUTE) not in ours
         and d.attributes.get(SID_ATTRIBUTE, sid) == sid
         and now - d.created_at < COMING_SECONDS
         and not here & identities([d])

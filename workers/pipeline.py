@@ -22,7 +22,7 @@ from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import PARTIAL, read_event
 from rules.known import Known
-from workers import history, lifecycle, releases, tallies, telling
+from workers import by_token, history, lifecycle, releases, tallies, telling
 from workers.by_hand import obey
 from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
@@ -188,6 +188,8 @@ async def _decided(
             plan for d in decisions if d.outcome is Outcome.DISPATCH for plan in d.plans
         )
     ]
+    if hold.has_tokens:
+        wanted = [by_token.looked_for(each, seen.record) for each in wanted]
     documents: list[Document] = []
     if ruleset.index.names(seen.event.name):  # else no rule is about such events
         documents.append(
@@ -204,8 +206,11 @@ async def _decided(
         )
     changed: list[Dispatch] = [*seen.changed, *wanted]
     record, before = seen.record.with_dispatches(wanted), hold.record.dispatches
+    record = by_token.with_agents(record, wanted)
     documents += [history.dispatch_document(before.get(d.id), d) for d in changed]
     notes = [*tallies.of_decisions(decisions, now), *tallies.of_dispatches(before, changed)]
+    if hold.has_tokens and wanted:
+        notes.append(by_token.noted_on(hold.room_key))
     if hold.gathers and not changed and hold.left > GATHERING_SECONDS:
         hold.gather(record, documents, taken=event_id, notes=notes)
     else:

@@ -238,6 +238,7 @@ def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Di
         "failures": 0,
         "unlisted": 0,
         "doubtful": False,
+        "token_mark": "",
         "join_by": None,
         "withdrawn": None,
         "job_identity": "",

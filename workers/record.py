@@ -58,6 +58,8 @@ class Record:
     accepted: tuple[str, ...] = ()
     """Claims of this session that LiveKit has accepted a dispatch for, of rules that send one and
     never another."""
+    met: tuple[str, ...] = ()
+    """Marks of join tokens whose agents were met in this session."""
     held: tuple[tuple[str, str], ...] = ()
     """Rules and claims of this session whose agent somebody has sent away by hand."""
     past: tuple[str, ...] = ()
@@ -139,15 +141,13 @@ class Record:
         dispatches = {**self.dispatches, **more}
         kept = {i: d for i, d in dispatches.items() if not d.settled}
         sid = self.session.sid if self.session is not None else None
-        accepted = [
-            d.claim
-            for d in more.values()
-            if d.remembered and d.accepted_at is not None and d.room_sid == sid
-        ]
-        if not accepted:
+        here = [d for d in more.values() if d.accepted_at is not None and d.room_sid == sid]
+        accepted = (*self.accepted, *(d.claim for d in here if d.remembered))
+        met = (*self.met, *(d.token_mark for d in here if d.token_mark))
+        if len(accepted) == len(self.accepted) and len(met) == len(self.met):
             return replace(self, dispatches=kept)
-        all_accepted = tuple(dict.fromkeys((*self.accepted, *accepted)))
-        return replace(self, dispatches=kept, accepted=all_accepted)
+        accepted, met = tuple(dict.fromkeys(accepted)), tuple(dict.fromkeys(met))
+        return replace(self, dispatches=kept, accepted=accepted, met=met)
 
     def with_held(self, dispatch: Dispatch) -> Record:
         """The record with the agent of this dispatch sent away by hand."""
@@ -245,8 +245,8 @@ class Record:
 
 _SETS: Final = ("unheard", "missing", "strangers")
 _PLAIN: Final = (
-    "agents_due", "agents_looks", "stragglers", "accepted", "held", "past", "sweep", "sweep_due",
-    "sweep_since", "started", "told", "look_due",
+    "agents_due", "agents_looks", "stragglers", "accepted", "met", "held", "past", "sweep",
+    "sweep_due", "sweep_since", "started", "told", "look_due",
 )  # fmt: skip
 """What is kept as it is; lists are read back as tuples."""
 _sets_of: Final = attrgetter(*_SETS)

@@ -48,6 +48,7 @@ RELEASE: Final = _read("release")
 LEASE: Final = _read("lease")
 PAGE: Final = _read("page")
 FORGET: Final = _read("forget")
+NOTE: Final = _read("note")
 
 
 def call(redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers

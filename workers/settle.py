@@ -14,6 +14,7 @@ import structlog
 
 from rules.decision import Reason
 from rules.frozen import replace
+from workers.by_token import fitting
 from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
 from workers.errors import NotFound, NotSent, ProviderError, Refused, Unauthorized, Unclear
@@ -100,7 +101,7 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         log.warning(
             "attributes_ignored", room=dispatch.room, hint="LiveKit 1.12 or later keeps them"
         )
-    return _echoed(dispatch, answer, tools)
+    return _echoed(replace(dispatch, token_mark=""), answer, tools)
 
 
 async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -158,15 +159,28 @@ async def in_session(
         hold.record = hold.record.with_sweep(unclear, now).with_stragglers(lost, now)
     stepped = [
         *(Stepped(d.dropped(Reason.ROOM_ENDED.value, now)) for d in lost),
-        *(_adopted(d, made[d.id], tools) for d in creates if made[d.id]),
+        *(_met(d, made[d.id], hold, tools) for d in creates if made[d.id]),
     ]
     return Look(stepped, answered=True)
+
+
+def _met(dispatch: Dispatch, made: Sequence[Listed], hold: Hold, tools: Tools) -> Stepped:
+    """Take what was made for it before, by us or by a join token, if it still fits."""
+    fits, others = fitting(dispatch, made, hold.record.unwanted, tools.queue.now())
+    met = _adopted(dispatch, fits, tools) if fits else Stepped(dispatch)
+    return met._replace(removed=(*met.removed, *others))
 
 
 def _adopted(dispatch: Dispatch, found: Sequence[Listed], tools: Tools) -> Stepped:
     """Take the oldest of what was made for a dispatch; the others must go."""
     first, *doubles = found
-    adopted = _echoed(dispatch, first, tools, at=min(first.created_at, tools.queue.now()))
+    at = min(first.created_at, tools.queue.now())
+    if first.attributes.get(ID_ATTRIBUTE) == dispatch.token_mark:
+        log.info("came_by_token", room=dispatch.room, dispatch=dispatch.id)
+        at = max(at, dispatch.created_at)  # it was sent before anybody had decided it
+    else:
+        dispatch = replace(dispatch, token_mark="")
+    adopted = _echoed(dispatch, first, tools, at=at)
     others = tuple(double.id for double in doubles)
     return adopted._replace(unwanted=(*adopted.unwanted, *others))
 
@@ -213,7 +227,7 @@ def _ours(dispatch: Dispatch, listed: Iterable[Listed], hold: Hold, tools: Tools
 
 
 def _is_marked(listed: Listed, dispatch: Dispatch) -> bool:
-    return listed.attributes.get(ID_ATTRIBUTE) == dispatch.id
+    return listed.attributes.get(ID_ATTRIBUTE) in dispatch.marks
 
 
 def _looks(dispatch: Dispatch | Listed) -> tuple[str, str]:
