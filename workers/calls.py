@@ -5,17 +5,18 @@ the record before they begin, and each result written as it comes.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.frozen import replace
-from workers import agents, ladder, releases, settle, strays
+from workers import agents, apart, ladder, releases, settle, strays
 from workers.dispatch import Dispatch, Step
 from workers.errors import Fenced
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, LOOKUP_SECONDS
 from workers.writing import write, write_stepped
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from workers.hold import Hold
     from workers.settle import Stepped
@@ -151,6 +152,7 @@ def _must_look(
         d
         for d, step in due
         if d.id not in known
+        and not (d.apart and step is not Step.CREATE)  # they look where it was sent
         and (
             step is not Step.CREATE
             or d.failures > 0
@@ -185,7 +187,8 @@ def _taken_over(dispatch: Dispatch, now: float) -> Dispatch:
     )
 
 
-_STEPS: Final[Mapping[Step, Callable[[Dispatch, Hold, Tools], Awaitable[Stepped]]]] = {
+_Carry = Callable[[Dispatch, "Hold", "Tools"], Awaitable["Stepped"]]
+_STEPS: Final[Mapping[Step, _Carry]] = {
     Step.CREATE: settle.create,
     Step.SETTLE: settle.settle,
     Step.LOOK_AGAIN: settle.look_again,
@@ -199,5 +202,20 @@ _STEPS: Final[Mapping[Step, Callable[[Dispatch, Hold, Tools], Awaitable[Stepped]
 }
 
 
+_APART: Final[Mapping[Step, _Carry]] = {
+    Step.CREATE: apart.create,
+    Step.SETTLE: apart.settle,
+    Step.LOOK_AGAIN: apart.nothing,
+    Step.FIND_AGENT: apart.watch,
+    Step.JOIN: apart.overdue,
+    Step.LEAVE: releases.leave,
+    Step.WITHDRAW: apart.withdraw,
+    Step.REPLACE: apart.replace_failed,
+    Step.CLEAR: apart.replace_failed,
+    Step.CHECK: apart.nothing,
+}
+
+
 async def _step(due: Due, hold: Hold, tools: Tools) -> Stepped:
-    return await _STEPS[due.step](due.dispatch, hold, tools)
+    steps = _APART if due.dispatch.apart else _STEPS
+    return await steps[due.step](due.dispatch, hold, tools)

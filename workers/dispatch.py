@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from rules.decision import Provider
 from rules.frozen import replace
 from workers.clock import rfc3339
 from workers.states import LIVE, MOVES, Move, State, Step, with_move
@@ -87,6 +88,12 @@ class Dispatch:
     track: str = field(default="", metadata={"inner": True})
     remembered: bool = field(default=False, metadata={"inner": True})
     """Whether its claim is kept once it was accepted."""
+    version: str = field(default="", metadata={"inner": True})
+    """Of the agent, where its provider has versions."""
+    target: str = field(default="", metadata={"inner": True})
+    """The room it is sent to, if that is not its event's: one of another provider."""
+    known_as: tuple[tuple[str, str], ...] = field(default=(), metadata={"inner": True})
+    """How its agent is known where its provider does not tell: the patterns of an `AgentsAre`."""
     share: str = field(default="", metadata={"inner": True})
     """What it counts to while it is live, where its rule has a `limit`: see `share_of`."""
     share_most: int = field(default=0, metadata={"inner": True})
@@ -129,6 +136,16 @@ class Dispatch:
         return self.state in LIVE
 
     @property
+    def apart(self) -> bool:
+        """Whether the listing of its own room does not show it: see workers/apart.py."""
+        return bool(self.target) or self.provider != Provider.LIVEKIT
+
+    @property
+    def patience(self) -> float:
+        """Seconds from its acceptance after which its agent should be there."""
+        return TELL_SECONDS if self.join_within is None else self.join_within
+
+    @property
     def settled(self) -> bool:
         """Whether nothing more is to be done for it."""
         return not self.live and self.step is Step.NOTHING
@@ -136,7 +153,7 @@ class Dispatch:
     @property
     def is_restart(self) -> bool:
         """Whether it takes the place of an agent that failed."""
-        return bool(self.replaces)
+        return bool(self.replaces or self.replaced_identity)
 
     @property
     def next_due(self) -> float | None:
@@ -174,6 +191,12 @@ class Dispatch:
         return (self.id, self.token_mark) if self.token_mark else (self.id,)
 
     @property
+    def _may_be_there(self) -> bool:
+        """Whether a call for it was made, or may have been."""
+        is_called = self.called_at is not None or self.step is Step.SETTLE or self.doubtful
+        return is_called or self.state in (State.PENDING, State.ACTIVE)
+
+    @property
     def own_attributes(self) -> dict[str, str]:
         """The attributes it is sent with: the rule's, and those it is known by."""
         return {**self.attributes, ID_ATTRIBUTE: self.id, SID_ATTRIBUTE: self.room_sid}
@@ -195,7 +218,6 @@ class Dispatch:
     def accepted(self, dispatch_id: str, now: float, at: float | None = None) -> Dispatch:
         """LiveKit has it, since `at`; an agent may join."""
         at = now if at is None else at
-        patience = TELL_SECONDS if self.join_within is None else self.join_within
         return self.to(
             State.PENDING,
             None,
@@ -207,7 +229,7 @@ class Dispatch:
             failures=0,
             step=Step.LOOK_AGAIN if self.doubtful else Step.NOTHING,
             due=now + LOOK_AGAIN_SECONDS if self.doubtful else 0.0,
-            join_by=at + patience,
+            join_by=at + self.patience,
         )
 
     def joined(self, identity: str, sid: str, at: float) -> Dispatch:
@@ -259,6 +281,9 @@ class Dispatch:
         """Its session is over: it is too, if it was not yet, and nothing is owed any more."""
         if not self.live:
             return replace(self, step=Step.NOTHING)
+        if self.target and self._may_be_there:  # that room goes on
+            is_going = self.step is Step.WITHDRAW
+            return self if is_going else self.withdrawing(State.RELEASED, reason, now)
         state = State.ENDED if self.state is State.ACTIVE else State.FAILED
         is_new = self._is_uncalled and not self.failures and self.accepted_at is None
         waited = self.wanted_at > self.created_at and is_new
@@ -277,7 +302,7 @@ class Dispatch:
         }
 
 
-_ABSENT: Final = ("room_sid", "rule", "rules_hash")
-"""What a dispatch that was ordered by hand may not have."""
+_ABSENT: Final = ("room_sid", "rule", "rules_hash", "dispatch_id")
+"""What a dispatch that was ordered by hand, or is of a provider without ids, may not have."""
 SHOWN: Final = tuple(each.name for each in fields(Dispatch) if not each.metadata)
 """Names of what `to_json` gives."""

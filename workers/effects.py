@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rules.frozen import replace
-from workers import agents, removal, settle, strays
+from workers import agents, apart, removal, settle, strays
 from workers.calls import make_calls, unmark
 from workers.looking import look
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
@@ -55,6 +55,10 @@ async def carry_out(hold: Hold, tools: Tools) -> None:
 
 async def _listings(hold: Hold, tools: Tools) -> None:
     now = tools.queue.now()
+    if hold.server_id not in tools.providers:
+        if hold.record.agents or hold.record.sweep or hold.record.unwanted:
+            await write_record(hold, tools, *apart.identified(hold.record, now))
+        return
     if hold.record.awaits_agents and hold.record.agents_due <= now:
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         record, changed = await agents.identify(hold, tools)

@@ -72,7 +72,7 @@ def from_record(given: Mapping[str, Any], told: Mapping[str, Any] = _NOTHING) ->
     values.setdefault("subject", subject_of(values["claim"]))
     if len(values) != len(_NAMES):
         values = {name: values[name] for name in _NAMES}
-    for name in ("fallback", "tried", "restarts"):
+    for name in ("fallback", "tried", "restarts", "known_as"):
         values[name] = tuple(values[name])
     if values["withdrawn"] is not None:
         values["withdrawn"] = State(values["withdrawn"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.decision import Reason
-from rules.event import LEAVING, PARTIAL, Event, EventName
+from rules.event import LEAVING, PARTIAL, VIDEOSDK, Event, EventName
 from rules.frozen import replace
 from rules.session import Session, agent_name, joined_at, observe
 from workers import releases
@@ -17,7 +17,7 @@ from workers.dispatch import Dispatch, State, Step
 from workers.drift import with_told
 from workers.record import TOMBSTONES, Record, SeenAgent
 from workers.removal import heard
-from workers.restarts import left
+from workers.restarts import OWN_END, left
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -151,10 +151,11 @@ def _end(room: _Room, now: float) -> None:
     It is remembered which calls may still land under this name, and which agents may still come.
     """
     before = tuple(room.record.dispatches.values())
-    in_flight = tuple(d.id for d in before if d.called_at is not None or _unsettled(d))
+    here = [d for d in before if not d.apart]
+    in_flight = tuple(d.id for d in here if d.called_at is not None or _unsettled(d))
     sweep = tuple(dict.fromkeys((*room.record.sweep, *in_flight)))
     room.move([d.dropped(Reason.ROOM_ENDED.value, now) for d in before])
-    room.record = replace(room.record, sweep=sweep).with_stragglers(before, now)
+    room.record = replace(room.record, sweep=sweep).with_stragglers(here, now)
 
 
 def _unsettled(dispatch: Dispatch) -> bool:
@@ -175,7 +176,9 @@ def _agent(room: _Room, event: Event, participant: Fields, now: float, *, ours: 
     if event.name == EventName.PARTICIPANT_JOINED:
         _came(room, event, participant, now)
     elif event.name in LEAVING:
-        because = str(participant.get("disconnect_reason", "UNKNOWN_REASON")).lower()
+        # VideoSDK does not say why: one that has finished is not to be taken for one that failed.
+        unsaid = OWN_END if event.source == VIDEOSDK else "UNKNOWN_REASON"
+        because = str(participant.get("disconnect_reason") or unsaid).lower()
         _went(room, event, str(participant["sid"]), because, now, ours=ours)
 
 
@@ -189,7 +192,8 @@ def _came(room: _Room, event: Event, participant: Fields, now: float) -> None:
         if d.state is State.ACTIVE and d.agent_identity == identity and not has_left
     ]
     room.move(again)
-    name = agent_name(participant)
+    is_kindless = event.source == VIDEOSDK
+    name = str(participant.get("name", "")) if is_kindless else agent_name(participant)
     at = joined_at(participant, event.at)  # a look may tell of it much later
     is_late = record.is_straggler(name, at)
     is_awaited = any(d.state in _AWAITED for d in record.dispatches.values())

@@ -105,7 +105,7 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     event_id, body, received_at = split_entry(entry)
     hold.poisoned = event_id
     given = json.loads(body)
-    event = read_event(given)
+    event = tools.ruleset.agents_are.seen(read_event(given))
     if event.name == LOOK:
         await look(hold, tools, taken=event_id, made=given.get("made", ()))
         return
@@ -170,6 +170,7 @@ async def _decided(
         present=present,
         active=lambda rule, per: live.get(share_of(rule, per), 0),
         paused=tools.queue.paused,
+        providers=tools.whose,
     )
     decisions = decide(ruleset, seen.event, seen.session, known, every_rule=False)
     wanted = [
@@ -242,7 +243,7 @@ async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:
         raise NotYet("LiveKit has its share of this worker's calls")
     try:
         with gate.entered():
-            return await tools.providers[hold.server_id].snapshot(hold.room)
+            return await tools.places[hold.server_id].snapshot(hold.room)
     except ProviderError as error:
         raise NotYet(str(error)) from error
 

@@ -48,6 +48,9 @@ def planned(
     return Dispatch(
         id=_id(session.sid, plan.claim.key, event.id),
         provider=plan.provider.value,
+        version=plan.version,
+        target=plan.room,
+        known_as=plan.agents_are.patterns,
         room=event.room_name,
         room_sid=session.sid,
         rule=plan.rule,
@@ -152,6 +155,8 @@ def next_rung(before: Dispatch, told: str, now: float, *, seen_at: float) -> Dis
         attributes=rung["attributes"],
         restart_policy=rung["restart_policy"],
         provider=rung["provider"],
+        version=rung.get("version", ""),  # one that was kept before there were any
+        target=rung.get("room", ""),
         join_within=rung["join_within"],
         fallback=tuple(rest),
         rung=before.rung + 1,
@@ -213,7 +218,8 @@ def share_of(rule: str, per: str) -> str:
 def rung_to_json(rung: Rung) -> dict[str, Any]:
     """A rung as a record keeps it."""
     names = ("agent", "deployment", "metadata", "restart_policy", "provider", "join_within")
-    return {"attributes": dict(rung.attributes), **{name: getattr(rung, name) for name in names}}
+    kept = {"attributes": dict(rung.attributes), **{name: getattr(rung, name) for name in names}}
+    return kept | {name: value for name in ("version", "room") if (value := getattr(rung, name))}
 
 
 def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Dispatch:  # noqa: ANN401

@@ -58,11 +58,13 @@ class Settings:
 
     @property
     def restarts_ours(self) -> frozenset[str]:
-        """Ids of the servers on which an agent that fails is sent again by us."""
+        """Ids of the servers on which an agent that fails is sent again by us: VideoSDK's too."""
+        videosdk = {self.videosdk.id} if self.videosdk is not None else set()
         if self.restarts is not Restarts.AUTO:
             chosen = self.servers if self.restarts is Restarts.OURS else ()
-            return frozenset(server.id for server in chosen)
-        return frozenset(server.id for server in self.servers if not server.is_cloud)
+        else:
+            chosen = tuple(server for server in self.servers if not server.is_cloud)
+        return frozenset({server.id for server in chosen} | videosdk)
 
     @property
     def secrets(self) -> frozenset[str]:

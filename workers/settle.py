@@ -88,7 +88,7 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         return Stepped(dispatch.told(str(error), now, step=Step.SETTLE, due=due, called_at=None))
     except (NotSent, Unauthorized) as error:
         gate.unclear += 1
-        return _again(dispatch, str(error), tools)
+        return again(dispatch, str(error), tools)
     except NotFound:
         gate.unclear = 0
         return Stepped(dispatch.dropped(Reason.ROOM_ENDED.value, tools.queue.now()))
@@ -101,7 +101,7 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         log.warning(
             "attributes_ignored", room=dispatch.room, hint="LiveKit 1.12 or later keeps them"
         )
-    return _echoed(replace(dispatch, token_mark=""), answer, tools)
+    return echoed(replace(dispatch, token_mark=""), answer, tools)
 
 
 async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -111,7 +111,7 @@ async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     except ProviderError as error:
         return later(dispatch, str(error), tools)
     if not found:
-        return _again(dispatch, dispatch.reason or "it was not created", tools)
+        return again(dispatch, dispatch.reason or "it was not created", tools)
     return _adopted(dispatch, found, tools)
 
 
@@ -144,8 +144,10 @@ async def in_session(
         tools: what the work needs.
     """
     try:
-        sid = await tools.providers[hold.server_id].room_sid(hold.room)
-        creates = [d for d in doubtful if d.step is Step.CREATE and d.room_sid == sid]
+        sid = await tools.places[hold.server_id].room_sid(hold.room)
+        creates = [
+            d for d in doubtful if d.step is Step.CREATE and d.room_sid == sid and not d.apart
+        ]
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await _listed(hold, tools) if creates else ()
     except ProviderError as error:
@@ -153,10 +155,11 @@ async def in_session(
         return Look(put, answered=False)
     now = tools.queue.now()
     lost = [d for d in dispatches if d.room_sid != sid]
+    listed_here = [d for d in lost if not d.apart]
     made = {d.id: [each for each in listed if _is_marked(each, d)] for d in creates}
-    unclear = [d.id for d in lost if d.step is not Step.CREATE or d.doubtful]
+    unclear = [d.id for d in listed_here if d.step is not Step.CREATE or d.doubtful]
     if unclear:  # a call may have made or met another session of the name
-        hold.record = hold.record.with_sweep(unclear, now).with_stragglers(lost, now)
+        hold.record = hold.record.with_sweep(unclear, now).with_stragglers(listed_here, now)
     stepped = [
         *(Stepped(d.dropped(Reason.ROOM_ENDED.value, now)) for d in lost),
         *(_met(d, made[d.id], hold, tools) for d in creates if made[d.id]),
@@ -180,14 +183,12 @@ def _adopted(dispatch: Dispatch, found: Sequence[Listed], tools: Tools) -> Stepp
         at = max(at, dispatch.created_at)  # it was sent before anybody had decided it
     else:
         dispatch = replace(dispatch, token_mark="")
-    adopted = _echoed(dispatch, first, tools, at=at)
+    adopted = echoed(dispatch, first, tools, at=at)
     others = tuple(double.id for double in doubles)
     return adopted._replace(unwanted=(*adopted.unwanted, *others))
 
 
-def _echoed(
-    dispatch: Dispatch, answer: Listed, tools: Tools, *, at: float | None = None
-) -> Stepped:
+def echoed(dispatch: Dispatch, answer: Listed, tools: Tools, *, at: float | None = None) -> Stepped:
     """Check that the server took what it was told: up to 1.11 it drops what it does not know."""
     now = tools.queue.now()
     if answer.deployment != dispatch.deployment:
@@ -238,7 +239,7 @@ async def _listed(hold: Hold, tools: Tools) -> Sequence[Listed]:
     return await tools.providers[hold.server_id].dispatches(hold.room)
 
 
-def _again(dispatch: Dispatch, reason: str, tools: Tools) -> Stepped:
+def again(dispatch: Dispatch, reason: str, tools: Tools) -> Stepped:
     """It was not done: create it anew after a while, as long as that makes sense."""
     return later(replace(dispatch, step=Step.CREATE, called_at=None), reason, tools)
 

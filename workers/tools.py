@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from rules.decision import Provider as Name
 from workers.clock import Ahead
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from rules.ruleset import Ruleset
     from workers.inbox import DueQueue
-    from workers.providers.base import ListingProvider
+    from workers.providers.base import ListingProvider, Provider
     from workers.rules_in_force import RulesInForce
 
 
@@ -101,15 +102,33 @@ class Tools:
     queue: DueQueue
     rules: RulesInForce
     providers: Mapping[str, ListingProvider]
-    """By server id."""
+    """The LiveKit servers, by server id."""
+    places: Mapping[str, Provider]
+    """They and VideoSDK's account, by id."""
     gates: Mapping[str, Gate]
     """By server id."""
     restarts_ours: frozenset[str] = frozenset()
     """Ids of the servers on which we send an agent again that has failed; elsewhere the server acts
     on `restart_policy` itself."""
+    videosdk: str = ""
+    """Id of VideoSDK's account; `""`: it is not configured."""
     errands: Errands = field(default_factory=Errands)
     chance: Callable[[], float] = field(default=lambda: 0.5)
     """A random number from 0 to 1."""
+
+    @property
+    def whose(self) -> frozenset[Name]:
+        """The providers whose agents can be sent."""
+        livekit = {Name.LIVEKIT} if self.providers else set()
+        return frozenset(livekit | ({Name.VIDEOSDK} if self.videosdk else set()))
+
+    def server_of(self, provider: str, here: str) -> str | None:
+        """Id of the server that agents of a provider are sent with, from a room on the server
+        `here`; None if there is none.
+        """
+        if provider == Name.VIDEOSDK:
+            return self.videosdk or None
+        return here if here in self.providers else next(iter(self.providers), None)
 
     @property
     def ruleset(self) -> Ruleset:

@@ -29,7 +29,9 @@ from workers.connection import connect, connect_async
 from workers.drain import Drain, DrainThread
 from workers.errors import ProviderError
 from workers.inbox import DueQueue
+from workers.providers.kinded import Kinded
 from workers.providers.livekit import LiveKit
+from workers.providers.videosdk import VideoSdk
 from workers.reconcile import Reconciler
 from workers.retention import Bounds, Retention
 from workers.rules_in_force import RulesInForce, kept, watch
@@ -214,17 +216,23 @@ async def open_drain(
 
     client: redis.asyncio.Redis = connect_async(settings, on_restart)
     runner, claimant = ScriptRunner(client), uuid.uuid4().hex[:12]
-    concurrency = max(concurrency, 2 * len(settings.servers))
-    places = share_of(concurrency, len(settings.servers))
-    gates = {server.id: Gate(places) for server in settings.servers}
+    account = settings.videosdk
+    ids = [server.id for server in settings.servers] + ([account.id] if account else [])
+    concurrency = max(concurrency, 2 * len(ids))
+    gates = {server_id: Gate(share_of(concurrency, len(ids))) for server_id in ids}
+    calls = concurrency * CALLS_EACH
+    servers = {s.id: LiveKit(s, calls=calls, rest=gates[s.id].rest) for s in settings.servers}
+    places: dict[str, Provider] = {**servers}
+    if account is not None:
+        videosdk = VideoSdk(account, calls=calls, rest=gates[account.id].rest)
+        places[account.id] = Kinded(videosdk, lambda: tools.ruleset.agents_are)
     tools = Tools(
         queue=DueQueue(runner, claimant=claimant, restarted=restarted),
         rules=rules,
-        providers={
-            s.id: LiveKit(s, calls=concurrency * CALLS_EACH, rest=gates[s.id].rest)
-            for s in settings.servers
-        },
+        providers=servers,
+        places=places,
         gates=gates,
+        videosdk=account.id if account is not None else "",
         restarts_ours=settings.restarts_ours,
         chance=random.random,
     )
@@ -241,7 +249,7 @@ async def open_drain(
 
     async def close() -> None:
         await tools.errands.aclose()
-        for provider in tools.providers.values():
+        for provider in places.values():
             await provider.aclose()
         await client.aclose()
 

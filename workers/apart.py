@@ -1,0 +1,237 @@
+"""Dispatches that the listing of their own room does not show, seen to step by step.
+
+VideoSDK lists no dispatches and takes none back; and an agent may be sent into another room than
+its event's, by the other provider. So it is looked for where it was sent: LiveKit shows the
+dispatch by its attributes, VideoSDK who is in the meeting. There a call of which nobody knows
+whether it was done is repeated only when, at its agent's deadline, that agent is not there.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from rules.agents_are import from_pairs
+from rules.frozen import replace
+from rules.session import joined_at
+from workers.apart_seen import look_for, order_of, place_of
+from workers.dispatch import Dispatch, State, Step
+from workers.errors import NoAgent, NotFound, NotSent, ProviderError, Unauthorized, Unclear
+from workers.providers.base import EXECUTION_SECONDS, LOOKUP_SECONDS
+from workers.reasons import Why
+from workers.releases import released
+from workers.restarts import OWN_END, left
+from workers.settle import Stepped, again, echoed, gave_up, later
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from workers.apart_seen import Place, Seen
+    from workers.hold import Hold
+    from workers.record import Record
+    from workers.tools import Tools
+
+LOOK_SECONDS: Final = 1.0
+"""Between two looks for an agent that no event tells of."""
+WATCH_SECONDS: Final = 10.0
+"""Between two looks whether it is there still."""
+ABSENT_SECONDS: Final = 2.0
+LOOKS_TO_BELIEVE: Final = 2
+
+log = structlog.get_logger(__name__)
+
+
+async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Have the agent sent; the record already says so."""
+    place = place_of(dispatch, hold, tools)
+    if place is None:
+        reason = f"{Why.NOT_CONFIGURED}: {dispatch.provider} is not configured here"
+        return gave_up(dispatch, reason, tools.queue.now())
+    try:
+        if dispatch.doubtful or dispatch.failures:
+            seen = await look_for(dispatch, hold, tools, place)
+            if seen.made or seen.agent is not None:
+                return _found(dispatch, seen, tools)
+        return await _call(dispatch, place, tools)
+    except NoAgent as error:
+        return gave_up(dispatch, f"{Why.NO_WORKER}: {error}", tools.queue.now())
+    except (NotSent, Unauthorized, Unclear) as error:
+        return again(dispatch, str(error), tools)
+    except ProviderError as error:  # it refuses
+        return gave_up(dispatch, str(error), tools.queue.now())
+
+
+async def _call(dispatch: Dispatch, place: Place, tools: Tools) -> Stepped:
+    if place.gate.full:
+        raise NotSent(f"{dispatch.provider} has its share of this worker's calls")
+    began = tools.queue.now()
+    try:
+        with place.gate.entered():
+            answer = await place.provider.create(order_of(dispatch, place))
+    except Unclear as error:
+        due = began + (EXECUTION_SECONDS if place.lists else dispatch.patience)
+        now = tools.queue.now()
+        return Stepped(dispatch.told(str(error), now, step=Step.SETTLE, due=due, called_at=None))
+    stepped = echoed(dispatch, answer, tools)
+    return stepped._replace(dispatch=_watched(replace(stepped.dispatch, doubtful=False), tools))
+
+
+async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Find out whether an unclear call was done; where it was not, call again."""
+    place, now = place_of(dispatch, hold, tools), tools.queue.now()
+    if place is not None and place.lists is None and now < dispatch.wanted_at + dispatch.patience:
+        return Stepped(replace(dispatch, due=dispatch.wanted_at + dispatch.patience))
+    try:
+        seen = await look_for(dispatch, hold, tools, place)
+    except ProviderError as error:
+        return later(dispatch, str(error), tools)
+    if seen.made or seen.agent is not None:
+        return _found(dispatch, seen, tools)
+    # It is late by now: what is tried again is tried from now on.
+    fresh = replace(dispatch, wanted_at=tools.queue.now(), failures=dispatch.failures + 1)
+    return again(fresh, dispatch.reason or "it was not done", tools)
+
+
+async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """No agent is known to have come: look, and decide what follows."""
+    place = place_of(dispatch, hold, tools)
+    try:
+        seen = await look_for(dispatch, hold, tools, place)
+    except ProviderError as error:
+        log.warning("join_look_failed", room=hold.room, error=str(error))
+        return later(dispatch, str(error), tools)
+    if seen.agent is not None:
+        return _found(dispatch, seen, tools)
+    now = tools.queue.now()
+    deadline = (dispatch.accepted_at or now) + dispatch.patience
+    if now < deadline:
+        return Stepped(replace(dispatch, join_by=min(deadline, now + LOOK_SECONDS), failures=0))
+    why = f"{Why.NEVER_JOINED}: {dispatch.provider} took it, its agent has not joined"
+    if dispatch.join_within is None:
+        again_at = now + WATCH_SECONDS if dispatch.target else None
+        return Stepped(dispatch.told(why, now, join_by=again_at, failures=0))
+    state = State.SUPERSEDED if dispatch.fallback else State.FAILED
+    return Stepped(dispatch.withdrawing(state, why, now))
+
+
+async def watch(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Look whether its agent is there still, or again."""
+    place = place_of(dispatch, hold, tools)
+    try:
+        seen = await look_for(dispatch, hold, tools, place)
+    except ProviderError as error:
+        return later(dispatch, str(error), tools)
+    now, session = tools.queue.now(), hold.record.session
+    if seen.agent is not None:
+        there = dispatch.found(str(seen.agent["sid"]), now)
+        return Stepped(_watched(replace(there, unlisted=0, failures=0), tools))
+    if dispatch.unlisted + 1 < LOOKS_TO_BELIEVE:
+        due, looks = now + ABSENT_SECONDS, dispatch.unlisted + 1
+        return Stepped(replace(dispatch, due=due, unlisted=looks, failures=0))
+    if session is None:
+        return Stepped(dispatch.ended(State.ENDED, OWN_END, now))
+    over = left(replace(dispatch, step=Step.NOTHING), OWN_END, now, now, session, ours=True)
+    return Stepped(over.dispatch, follower=over.follower)
+
+
+async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Take it back as far as its provider allows, and have what follows take over."""
+    place = place_of(dispatch, hold, tools)
+    try:
+        seen = await look_for(dispatch, hold, tools, place)
+        await tools.queue.keep(hold, 2 * LOOKUP_SECONDS + 1)
+        if place is not None and place.lists is not None and seen.made:
+            await _unless_gone(place.lists.delete(place.room, seen.made))
+        if place is not None and seen.agent is not None:
+            await _unless_gone(place.provider.remove(place.room, str(seen.agent["identity"])))
+    except ProviderError as error:
+        log.warning("withdrawal_put_off", room=hold.room, error=str(error))
+        return later(dispatch, str(error), tools)
+    now, why = tools.queue.now(), dispatch.reason or ""
+    if dispatch.withdrawn is State.RELEASED:
+        follower = await released(dispatch, hold, tools, now)
+        return Stepped(dispatch.ended(State.RELEASED, why, now), follower=follower)
+    return gave_up(dispatch, why, now, seen_at=now)
+
+
+async def replace_failed(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """What it replaces must be gone; then it is created."""
+    place = place_of(dispatch, hold, tools)
+    if place is not None and place.lists is not None and dispatch.replaces:
+        try:
+            await _unless_gone(place.lists.delete(place.room, dispatch.replaces))
+        except ProviderError as error:
+            return later(dispatch, str(error), tools)
+    now = tools.queue.now()
+    cleared = dispatch.to(State.REQUESTED, dispatch.reason, now, step=Step.CREATE, due=now)
+    return Stepped(replace(cleared, event_at=now, wanted_at=now, failures=0))
+
+
+async def nothing(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:  # noqa: ARG001 - a step
+    """Nothing that could be looked for tells more."""
+    return Stepped(replace(dispatch, step=Step.NOTHING, doubtful=False))
+
+
+def identified(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
+    """Match the agents that have come into a room that lists no dispatches with those that wait.
+
+    One that is called as the dispatch's agent is its agent; else the first that waits takes it.
+
+    Returns:
+        The record after it, and the dispatches whose agent has come.
+    """
+    waiting = sorted(
+        (d for d in record.dispatches.values() if d.state is State.PENDING and _waits_here(d)),
+        key=lambda d: d.created_at,
+    )
+    met: list[Dispatch] = []
+    for agent in sorted(record.agents.values(), key=lambda each: each.joined_at):
+        fields = {"identity": agent.identity, "name": agent.name}
+        fitting = [d for d in waiting if from_pairs(d.known_as).told(fields)]
+        named = [d for d in fitting if d.agent in (agent.name, agent.identity)]
+        if not (named or fitting):
+            continue
+        mine = (named or fitting)[0]
+        waiting.remove(mine)
+        joined = mine.joined(agent.identity, agent.sid, agent.joined_at)
+        met.append(joined)
+        if agent.left_at is not None and record.session is not None:
+            because = agent.left_because or OWN_END
+            over = left(joined, because, agent.left_at, now, record.session, ours=True)
+            met[-1:] = over.changed
+    # Nothing of it is ever listed: there is nothing to sweep, and nobody's dispatch to delete.
+    record = replace(record.with_dispatches(met), agents={}, agents_looks=0, sweep=(), unwanted=())
+    return record, met
+
+
+def _waits_here(dispatch: Dispatch) -> bool:
+    return dispatch.apart and not dispatch.target and dispatch.withdrawn is None
+
+
+def _found(dispatch: Dispatch, seen: Seen, tools: Tools) -> Stepped:
+    """It was made, and perhaps its agent has come."""
+    now = tools.queue.now()
+    if dispatch.state is State.REQUESTED:
+        dispatch = replace(dispatch, doubtful=False).accepted(seen.made, now, dispatch.called_at)
+    if seen.agent is not None:
+        at = joined_at(seen.agent, now)
+        sid, identity = str(seen.agent["sid"]), str(seen.agent["identity"])
+        dispatch = replace(dispatch.joined(identity, sid, at), worker_id=seen.worker_id)
+    return Stepped(_watched(dispatch, tools))
+
+
+def _watched(dispatch: Dispatch, tools: Tools) -> Dispatch:
+    """With the next look, where no event of its own room will tell of its agent."""
+    now = tools.queue.now()
+    if not dispatch.target or not dispatch.live:
+        return dispatch
+    if dispatch.state is State.ACTIVE:
+        return replace(dispatch, step=Step.FIND_AGENT, due=now + WATCH_SECONDS)
+    return replace(dispatch, join_by=now + LOOK_SECONDS)
+
+
+async def _unless_gone(call: Awaitable[None]) -> None:
+    with suppress(NotFound):
+        await call

@@ -1,0 +1,112 @@
+"""Where a dispatch is that the listing of its own room does not show, and what is seen there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rules.agents_are import from_pairs
+from rules.session import joined_at
+from workers.clock import CLOCKS_SECONDS
+from workers.dispatch import ID_ATTRIBUTE
+from workers.errors import NotSent
+from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, Order, identities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rules.event import Fields
+    from workers.dispatch import Dispatch
+    from workers.hold import Hold
+    from workers.providers.base import ListingProvider, Provider
+    from workers.record import Record
+    from workers.tools import Gate, Tools
+
+
+class Place(NamedTuple):
+    """Where a dispatch is sent."""
+
+    provider: Provider
+    lists: ListingProvider | None
+    """The same, if it lists dispatches."""
+    gate: Gate
+    room: str
+
+
+class Seen(NamedTuple):
+    """What a look there has shown."""
+
+    made: str = ""
+    """Id of the dispatch, where it is listed."""
+    agent: Fields | None = None
+    """Its agent, if that is there."""
+    worker_id: str = ""
+
+
+def place_of(dispatch: Dispatch, hold: Hold, tools: Tools) -> Place | None:
+    """Where it is sent; None if that provider is not configured here."""
+    server_id = tools.server_of(dispatch.provider, hold.server_id)
+    if server_id is None:
+        return None
+    lists = tools.providers.get(server_id)
+    room = dispatch.target or hold.room
+    return Place(tools.places[server_id], lists, tools.gates[server_id], room)
+
+
+async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | None) -> Seen:
+    """What is there of it now.
+
+    Raises:
+        ProviderError: it could not be seen.
+    """
+    if place is None:
+        return Seen()
+    if place.gate.full:
+        raise NotSent(f"{dispatch.provider} has its share of this worker's calls")
+    with place.gate.entered():
+        await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
+        if place.lists is None:
+            snapshot = await place.provider.snapshot(place.room)
+            return Seen(agent=_agent(dispatch, snapshot.participants, hold.record))
+        if await place.lists.room_sid(place.room) is None:
+            return Seen()
+        await tools.queue.keep(hold, LOOKUP_SECONDS + CALL_SECONDS + 1)
+        listed = await place.lists.dispatches(place.room)
+        mine = [d for d in listed if d.attributes.get(ID_ATTRIBUTE) == dispatch.id]
+        if not mine:
+            return Seen()
+        there = (await place.lists.snapshot(place.room)).participants
+    agent = next((p for p in there if p["identity"] in identities(mine)), None)
+    jobs = {job.identity: job.worker_id for d in mine for job in d.jobs}
+    worker_id = jobs.get(str(agent["identity"]), "") if agent is not None else ""
+    return Seen(mine[0].id, agent, worker_id)
+
+
+def _agent(dispatch: Dispatch, there: Iterable[Fields], record: Record) -> Fields | None:
+    """Its agent among those who are there: the one known, or the first that is nobody else's."""
+    if dispatch.agent_identity is not None:
+        known = (p for p in there if p["identity"] == dispatch.agent_identity)
+        return next(known, None)
+    others = record.dispatches.values()
+    taken = {
+        d.agent_identity for d in others if d.id != dispatch.id and d.target == dispatch.target
+    }
+    since, told = dispatch.wanted_at - CLOCKS_SECONDS, from_pairs(dispatch.known_as).told
+    came = sorted(
+        (p for p in there if told(p) and p["identity"] not in taken),
+        key=lambda p: (dispatch.agent not in (p["name"], p["identity"]), joined_at(p, since)),
+    )
+    return next((p for p in came if joined_at(p, since) >= since), None)
+
+
+def order_of(dispatch: Dispatch, place: Place) -> Order:
+    """What is asked for. Its room's sid says nothing where it goes."""
+    known = {ID_ATTRIBUTE: dispatch.id} if place.lists is not None else {}
+    return Order(
+        room=place.room,
+        agent=dispatch.agent,
+        deployment=dispatch.deployment,
+        metadata=dispatch.metadata,
+        attributes={**dispatch.attributes, **known},
+        restart_policy=dispatch.restart_policy,
+        version=dispatch.version,
+    )
