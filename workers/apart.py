@@ -19,7 +19,7 @@ from rules.session import joined_at
 from workers.apart_seen import look_for, order_of, place_of
 from workers.dispatch import Dispatch, State, Step
 from workers.errors import NoAgent, NotFound, NotSent, ProviderError, Unauthorized, Unclear
-from workers.providers.base import EXECUTION_SECONDS, LOOKUP_SECONDS
+from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
 from workers.reasons import Why
 from workers.releases import released
 from workers.restarts import OWN_END, left
@@ -141,10 +141,11 @@ async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     place = place_of(dispatch, hold, tools)
     try:
         seen = await look_for(dispatch, hold, tools, place)
-        await tools.queue.keep(hold, 2 * LOOKUP_SECONDS + 1)
         if place is not None and place.lists is not None and seen.made:
+            await tools.queue.keep(hold, CALL_SECONDS + 1)
             await _unless_gone(place.lists.delete(place.room, seen.made))
         if place is not None and seen.agent is not None:
+            await tools.queue.keep(hold, CALL_SECONDS + 1)
             await _unless_gone(place.provider.remove(place.room, str(seen.agent["identity"])))
     except ProviderError as error:
         log.warning("withdrawal_put_off", room=hold.room, error=str(error))

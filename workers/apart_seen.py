@@ -69,11 +69,12 @@ async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | 
             return Seen(agent=_agent(dispatch, snapshot.participants, hold.record))
         if await place.lists.room_sid(place.room) is None:
             return Seen()
-        await tools.queue.keep(hold, LOOKUP_SECONDS + CALL_SECONDS + 1)
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await place.lists.dispatches(place.room)
         mine = [d for d in listed if d.attributes.get(ID_ATTRIBUTE) == dispatch.id]
         if not mine:
             return Seen()
+        await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         there = (await place.lists.snapshot(place.room)).participants
     agent = next((p for p in there if p["identity"] in identities(mine)), None)
     jobs = {job.identity: job.worker_id for d in mine for job in d.jobs}

@@ -177,8 +177,8 @@ def _agent(room: _Room, event: Event, participant: Fields, now: float, *, ours: 
         _came(room, event, participant, now)
     elif event.name in LEAVING:
         # VideoSDK does not say why: one that has finished is not to be taken for one that failed.
-        unsaid = OWN_END if event.source == VIDEOSDK else "UNKNOWN_REASON"
-        because = str(participant.get("disconnect_reason") or unsaid).lower()
+        said = str(participant.get("disconnect_reason", "UNKNOWN_REASON")).lower()
+        because = OWN_END if event.source == VIDEOSDK else said
         _went(room, event, str(participant["sid"]), because, now, ours=ours)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ import pytest
 from livekit.api import LiveKitAPI
 
 from rules.event import EventName, read_event
+from rules.videosdk_events import read_videosdk_event
 from service.sandbox import Sandbox, Worker, running
 from workers import wake
 from workers.drain import DrainThread
@@ -95,11 +98,16 @@ class _Hook(BaseHTTPRequestHandler):
     server: _Hooks
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        event = read_event(body, project="devkey")
-        if event.name in set(EventName):
-            server_id = self.server.server_ids[self.path.strip("/")]
-            Intake(self.server.redis).accept(server_id, event)
+        raw, name = self.rfile.read(int(self.headers["Content-Length"])), self.path.strip("/")
+        if name == "videosdk":
+            digest = sha256(raw).hexdigest()
+            event = read_videosdk_event(
+                json.loads(raw), project="", body_hash=digest, received_at=time.time()
+            )
+        else:
+            event = read_event(json.loads(raw), project="devkey")
+        if event is not None and event.name in set(EventName):
+            Intake(self.server.redis).accept(self.server.server_ids[name], event)
         self.send_response(200)
         self.end_headers()
 

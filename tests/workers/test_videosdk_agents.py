@@ -1,0 +1,202 @@
+"""Agents of VideoSDK, from its meetings and from LiveKit's rooms, against the stand-ins of both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from service.sandbox import running
+from service.sandbox.videosdk import Agent, VideoSdkSandbox
+from tests.waiting import eventually, throughout
+from workers.videosdk_account import VideoSdkAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.sandbox import Sandbox
+    from tests.workers.conftest import House, _Hooks
+
+AGENTS = "agents_are: {identity: 'agent-*'}"
+GREET = f"""
+version: 1
+rules:
+  - id: greet
+    on: participant_joined
+    {AGENTS}
+    when: {{source: videosdk}}
+    dispatch: {{agent: greeter, metadata: {{customer: "{{{{ participant.identity }}}}"}}}}
+    join_within: 2s
+    fallback: [{{agent: voicemail, metadata: {{}}}}]
+"""
+ABROAD = f"""
+version: 1
+rules:
+  - id: bridge
+    on: participant_joined
+    {AGENTS}
+    when: {{source: livekit}}
+    dispatch: {{agent: greeter, provider: videosdk, room: "meet-{{{{ room.name }}}}"}}
+    join_within: 2s
+    fallback: [{{agent: greeter, provider: livekit}}]
+"""
+BACK = f"""
+version: 1
+rules:
+  - id: back
+    on: participant_joined
+    {AGENTS}
+    when: {{source: videosdk}}
+    dispatch: {{agent: greeter, provider: livekit, room: "room-{{{{ room.name }}}}"}}
+"""
+
+
+@pytest.fixture
+def videosdk(house: House, hook: _Hooks) -> Iterator[VideoSdkSandbox]:
+    greeter, voicemail = Agent("greeter"), Agent("voicemail")
+    url = f"http://127.0.0.1:{hook.server_port}/videosdk"
+    with running(VideoSdkSandbox(webhook_urls=[url], agents=[greeter, voicemail])) as stand_in:
+        account = VideoSdkAccount(stand_in.url, stand_in.key, stand_in.secret, "")
+        hook.server_ids["videosdk"] = account.id
+        house.settings = replace(house.settings, videosdk=account)
+        yield stand_in
+        assert stand_in.violations == []
+
+
+def told(house: House) -> list[tuple[str, str, str]]:
+    return [(d["provider"], d["agent"], d["state"]) for d in house.dispatches()]
+
+
+def agents(videosdk: VideoSdkSandbox, meeting: str) -> list[str]:
+    return sorted(each for each in videosdk.present(meeting) if each.startswith("agent-"))
+
+
+class TestInItsMeetings:
+    @pytest.fixture(autouse=True)
+    def _begun(self, house: House, videosdk: VideoSdkSandbox) -> None:  # noqa: ARG002 - it runs
+        house.rules.write_text(GREET)
+        house.start_worker()
+
+    def test_who_joins_gets_one_agent_and_it_calls_no_other(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")])
+        throughout(lambda: len(agents(videosdk, "m-1")) == 1, 0.5)
+        [dispatch] = house.dispatches()
+        assert (dispatch["dispatch_id"], dispatch["room"]) == (None, "m-1")
+        assert [dispatch["agent_identity"]] == agents(videosdk, "m-1")
+        assert dispatch["metadata"] == '{"customer":"ana"}'
+
+    def test_where_there_is_no_worker_the_fallback_comes_at_once(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.remove_agent(videosdk.agents.registered[0])
+        videosdk.join("m-1", "ana")
+        eventually(lambda: [s for _, _, s in told(house)] == ["superseded", "active"])
+        first, second = house.dispatches()
+        assert first["reason"].startswith("no_worker: ")
+        assert second["agent"] == "voicemail"
+
+    def test_an_agent_that_does_not_come_is_followed_by_the_fallback(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.remove_agent(videosdk.agents.registered[0])
+        videosdk.add_agent(Agent("greeter", joins=False))
+        videosdk.join("m-1", "ana")
+        eventually(lambda: [s for _, _, s in told(house)] == ["superseded", "active"], timeout=8)
+        assert house.dispatches()[0]["reason"].startswith("never_joined: ")
+
+    @pytest.mark.parametrize("fault", ["unavailable_after_work", "cut"])
+    def test_a_call_that_was_done_without_an_answer_is_not_made_again(
+        self, house: House, videosdk: VideoSdkSandbox, fault: str
+    ) -> None:
+        videosdk.fault(fault, "DispatchAgent", times=1)
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=8)
+        throughout(lambda: len(agents(videosdk, "m-1")) == 1, 0.5)
+
+    @pytest.mark.parametrize("fault", ["unavailable", "cut_before_work"])
+    def test_a_call_that_was_not_done_is_made_again_at_the_deadline(
+        self, house: House, videosdk: VideoSdkSandbox, fault: str
+    ) -> None:
+        videosdk.fault(fault, "DispatchAgent", times=1)
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=10)
+        throughout(lambda: len(agents(videosdk, "m-1")) == 1, 0.5)
+
+    def test_an_agent_that_leaves_at_once_is_sent_again(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("m-1", "ana")
+        [agent] = eventually(lambda: agents(videosdk, "m-1"))
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")])
+        videosdk.leave("m-1", agent)
+        eventually(lambda: [s for _, _, s in told(house)] == ["ended", "active"])
+
+    def test_the_dispatch_is_over_with_its_session(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")])
+        videosdk.end("m-1")
+        eventually(lambda: {s for _, _, s in told(house)} <= {"ended", "released"})
+        assert told(house)[0] == ("videosdk", "greeter", "ended")
+        videosdk.join("m-1", "ben")
+        eventually(lambda: [s for _, _, s in told(house)][-1] == "active")
+
+
+class TestFromLiveKit:
+    @pytest.fixture(autouse=True)
+    def _begun(self, house: House, videosdk: VideoSdkSandbox) -> None:  # noqa: ARG002 - it runs
+        house.rules.write_text(ABROAD)
+        house.start_worker()
+
+    def test_a_caller_there_gets_an_agent_here_and_it_leaves_when_the_room_is_over(
+        self, house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("meet-support-1", "bridge")
+        sandbox.join("support-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=8)
+        assert len(agents(videosdk, "meet-support-1")) == 1
+        sandbox.delete_room("support-1")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "released")], timeout=8)
+        assert agents(videosdk, "meet-support-1") == []
+
+    def test_the_fallback_may_be_the_other_provider(
+        self, house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.fault("no_worker")
+        sandbox.join("support-1", "ana")
+        eventually(
+            lambda: (
+                told(house)
+                == [("videosdk", "greeter", "superseded"), ("livekit", "greeter", "active")]
+            )
+        )
+
+    def test_an_agent_that_is_gone_unheard_of_is_sent_again(
+        self, house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("meet-support-1", "bridge")
+        sandbox.join("support-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=8)
+        [agent] = agents(videosdk, "meet-support-1")
+        videosdk.leave("meet-support-1", agent)
+        eventually(lambda: house.dispatches()[0]["state"] == "ended", timeout=25)
+
+
+def test_a_meeting_of_videosdk_may_have_an_agent_of_livekit(
+    house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+) -> None:
+    house.rules.write_text(BACK)
+    house.start_worker()
+    videosdk.join("m-1", "ana")
+    eventually(lambda: told(house) == [("livekit", "greeter", "active")], timeout=8)
+    assert [p for p in sandbox.rooms.open["room-m-1"].participants if p.startswith("agent-")]
+    videosdk.end("m-1")
+    eventually(lambda: told(house) == [("livekit", "greeter", "released")], timeout=8)
+    eventually(
+        lambda: not [p for p in sandbox.rooms.open["room-m-1"].participants if "agent-" in p]
+    )
