@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workers.hold import Hold, Note
-    from workers.providers.base import Listed, ListingProvider
+    from workers.providers.base import Listed, Provider
     from workers.record import Record
     from workers.tools import Gate, Tools
 
@@ -172,9 +172,7 @@ async def _remove_agent(hold: Hold, tools: Tools, order: Order) -> None:
     await _withdraw(hold, tools, order, ours)
 
 
-async def _removed(
-    identity: str, hold: Hold, tools: Tools, provider: ListingProvider
-) -> Sequence[Listed]:
+async def _removed(identity: str, hold: Hold, tools: Tools, provider: Provider) -> Sequence[Listed]:
     """Remove an agent that is there, unless it is ours; the dispatches that have sent it.
 
     Raises:
@@ -187,7 +185,9 @@ async def _removed(
         log.info("no_such_agent", room=hold.room, identity=identity)
         return ()
     await tools.queue.keep(hold, CALL_SECONDS + 1)
-    sent = [d for d in await provider.dispatches(hold.room) if identity in identities([d])]
+    lists = tools.providers.get(hold.server_id)
+    listed = await lists.dispatches(hold.room) if lists is not None else ()
+    sent = [d for d in listed if identity in identities([d])]
     live = [d for d in hold.record.dispatches.values() if d.live]
     if not any(_is_of(d, each) for d in live for each in sent):
         await tools.queue.keep(hold, CALL_SECONDS + 1)
@@ -216,7 +216,7 @@ async def _sid(hold: Hold, tools: Tools) -> str | None:
         raise NotYet(str(error)) from error
 
 
-def _server(hold: Hold, tools: Tools) -> tuple[ListingProvider, Gate]:
+def _server(hold: Hold, tools: Tools) -> tuple[Provider, Gate]:
     """The room's server.
 
     Raises:
@@ -227,7 +227,7 @@ def _server(hold: Hold, tools: Tools) -> tuple[ListingProvider, Gate]:
         raise NotYet("its LiveKit server is not configured here; see LIVEKIT_URL and LIVEKIT_URLS")
     if gate.full:
         raise NotYet("LiveKit has its share of this worker's calls")
-    return tools.providers[hold.server_id], gate
+    return tools.places[hold.server_id], gate
 
 
 async def _is_kept(dispatch_id: str, tools: Tools) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from rules.event import LEAVING, OURS, EventName
+from rules.event import LEAVING, OURS, VIDEOSDK, EventName
 from rules.frozen import replace
 from rules.loop_guard import GUARDED_KINDS
 from rules.session import agent_name
@@ -188,6 +188,10 @@ def is_told(record: Record, event: Event) -> bool:
 
     What somebody runs again is decided again.
     """
+    if event.source == VIDEOSDK and event.participant is not None:  # one sid for all visits
+        there = record.session.participants if record.session is not None else {}
+        is_here = event.participant.get("sid") in there
+        return event.name == EventName.PARTICIPANT_JOINED and is_here and REPLAY not in event.id
     return bool(record.told) and REPLAY not in event.id and _told(event) in record.told
 
 

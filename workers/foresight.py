@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rules.decide import decide
+from rules.decision import Provider
 from rules.frozen import replace
 from rules.known import Known
 from rules.session import observe
@@ -33,12 +34,25 @@ class Foreseen:
 
 
 def foresee(
-    redis: redis.Redis, ruleset: Ruleset, server_id: str, event: Event, *, anew: bool = False
+    redis: redis.Redis,
+    ruleset: Ruleset,
+    server_id: str,
+    event: Event,
+    *,
+    providers: frozenset[Provider] = frozenset({Provider.LIVEKIT}),
+    anew: bool = False,
 ) -> Foreseen:
     """Decide an event without doing anything.
 
     One that does not tell its room's sid is of the session the room has now, or of a new one.
-    With `anew` it is decided as if nothing of its room were live: what the rules say by themselves.
+
+    Args:
+        redis: where the room is known.
+        ruleset: the rules.
+        server_id: of the room.
+        event: what would happen.
+        providers: those whose agents can be sent.
+        anew: as if nothing of its room were live: what the rules say by themselves.
 
     Raises:
         RedisError: Redis could not be reached.
@@ -61,6 +75,7 @@ def foresee(
         held=frozenset(record.held),
         active=lambda rule, per: _count(redis, share_of(rule, per)),
         paused=paused.members,
+        providers=providers,
     )
     return Foreseen(event, decide(ruleset, event, session, known))
 

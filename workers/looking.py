@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from rules.event import VIDEOSDK
 from rules.frozen import replace
 from rules.session import agent_name, joined_at
 from workers import by_token, keys
@@ -62,7 +63,7 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
     if gate is None:  # a server this worker does not know
         await tools.queue.commit(hold, replace(hold.record, look_due=None), taken=taken)
         return
-    provider = tools.providers[hold.server_id]
+    provider, lists = tools.places[hold.server_id], tools.providers.get(hold.server_id)
     if gate.full:
         due = tools.queue.now() + tools.spread(gate.patience)
         await tools.queue.commit(hold, replace(hold.record, look_due=due), taken=taken)
@@ -72,7 +73,7 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
             await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
             listing = await provider.snapshot(hold.room)
             await tools.queue.keep(hold, CALL_SECONDS + 1)
-            listed = await provider.dispatches(hold.room) if listing.room is not None else ()
+            listed = await lists.dispatches(hold.room) if lists and listing.room else ()
     except ProviderError as error:
         log.warning("look_failed", room=hold.room, error=str(error))
         due = tools.queue.now() + tools.spread(FAILED_SECONDS)
@@ -102,7 +103,10 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
         [dispatch_document(before[d.id], d) for d in changed],
         taken=taken,
         notes=of_dispatches(before, changed),
-        put=[_entry({**event, "listed": present}, now) for event in found.events],
+        put=[
+            _entry({**(event if lists else _of_videosdk(event)), "listed": present}, now)
+            for event in found.events
+        ],
     )
 
 
@@ -231,6 +235,13 @@ def _present(
     waiting = (d.agent for d in record.dispatches.values() if d.state in _AWAITED)
     there = Counter(names) - Counter(waiting)
     return sorted(name for name in {*there, *coming} if name)
+
+
+def _of_videosdk(event: dict[str, Any]) -> dict[str, Any]:
+    """Somebody who comes again has the same sid there, and comes at another time."""
+    visit = (event.get("participant") or {}).get("joined_at")
+    told = event["id"] if visit is None else f"{event['id']}.{visit}"
+    return {**event, "id": told, "source": VIDEOSDK}
 
 
 def _entry(event: dict[str, Any], now: float) -> bytes:

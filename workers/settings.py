@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from rules.decision import Provider
 from workers.connection import passwords_in
 from workers.servers import Server, ServerError, find_servers
 from workers.variables import Restarts, SettingsError, Variables, check_token, line
@@ -75,6 +76,17 @@ class Settings:
         of_account = (account.secret, account.token) if account is not None else ()
         found = {*self._secrets.values(), *passwords, *token, *of_account}
         return frozenset(found - {""})
+
+    @property
+    def providers(self) -> frozenset[Provider]:
+        """Whose agents can be sent. LiveKit's are what one asks about before it is configured."""
+        return frozenset({Provider.LIVEKIT} | ({Provider.VIDEOSDK} if self.videosdk else set()))
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """URLs of the LiveKit servers and of VideoSDK's account, by id."""
+        account = () if self.videosdk is None else (self.videosdk,)
+        return {each.id: each.url for each in (*self.servers, *account)}
 
     def server_of(self, api_key: str) -> Server | None:
         """The server a key belongs to; None for a key nobody configured."""

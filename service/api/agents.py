@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def agents(settings: Settings, redis: redis.Redis, in_force: RulesInForce) -> Blueprint:
     """The routes about agents."""
     routes = Blueprint("agents", __name__)
-    server_ids = [server.id for server in settings.servers]
+    server_ids = list(settings.places)
 
     @routes.get("/agents")
     @described(Described(Agents, problems=STORE))

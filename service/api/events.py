@@ -31,7 +31,7 @@ def events(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
     """The routes about events."""
     routes = Blueprint("events", __name__)
     ledger = Ledger(redis)
-    server_ids = [server.id for server in settings.servers]
+    server_ids = list(settings.places)
 
     @routes.get("/events")
     @described(Described(Events, query=EventsQuery, problems=(problems.BAD_QUERY, *STORE)))

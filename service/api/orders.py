@@ -139,7 +139,7 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
             raise Problem(
                 problems.ALREADY_OVER, f"The dispatch {dispatch_id} is over: {found['state']}."
             )
-        server_ids = [server.id for server in settings.servers]
+        server_ids = list(settings.places)
         Orders(redis).remove_wherever(server_ids, found["room"], dispatch_id)
         log.info("removal_ordered", room=found["room"], dispatch=dispatch_id)
         return answer(Dispatch.model_validate(found), 202)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import redis
 
     from workers.intake import Intake
-    from workers.settings import Server, Settings
+    from workers.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 def rooms(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
     """The routes about rooms."""
     routes = Blueprint("rooms", __name__)
-    now = RoomsNow(redis, {server.id: server.url for server in settings.servers})
+    now = RoomsNow(redis, settings.places)
     ledger = Ledger(redis)
 
     @routes.get("/rooms")
@@ -61,10 +61,10 @@ def rooms(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
 
         It has been put into the room's inbox. On every server, unless `project` says which.
         """
-        servers = _asked(settings, read_query(ProjectQuery).project)
+        server_ids = _asked(settings, read_query(ProjectQuery).project)
         try:
-            for server in servers:
-                intake.look(server.id, name)
+            for server_id in server_ids:
+                intake.look(server_id, name)
         except RedisError as error:
             log.error("look_not_stored", error=str(error), room=name)  # noqa: TRY400 - it is Redis that is away
             raise Problem(
@@ -77,14 +77,14 @@ def rooms(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
     return routes
 
 
-def _asked(settings: Settings, project: str | None) -> Sequence[Server]:
-    """The servers that are meant: that of an API key, or all.
+def _asked(settings: Settings, project: str | None) -> Sequence[str]:
+    """Ids of the servers that are meant: that of an API key, or all.
 
     Raises:
         Problem: nobody has configured that key.
     """
     if project is None:
-        return settings.servers
+        return list(settings.places)
     server = settings.server_of(project)
     if server is None:
         raise Problem(
@@ -92,4 +92,4 @@ def _asked(settings: Settings, project: str | None) -> Sequence[Server]:
             f"project={quoted(project)} is not an API key that is configured here;"
             " see LIVEKIT_API_KEY and LIVEKIT_KEYS.",
         )
-    return [server]
+    return [server.id]

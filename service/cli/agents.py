@@ -37,7 +37,7 @@ def agents(*, as_json: bool, watch: bool) -> None:
     JOINED is the share of their last dispatches that got one, P50 and P95 how long it took.
     """
     settings = load_settings()
-    server_ids = [server.id for server in settings.servers]
+    server_ids = list(settings.places)
     with reached_redis(settings) as redis:
         show(lambda: _listed(redis, server_ids), as_json=as_json, watch=watch)
 

@@ -110,7 +110,7 @@ def delete(*, dispatch_id: str, wait: bool, as_json: bool) -> None:
         found = Orders(redis).known(dispatch_id) or found_dispatch(Ledger(redis), dispatch_id)
         if found["state"] not in LIVE:
             raise Failure(f"{found['id']} is over already: {headline(found)}")
-        server_ids = [server.id for server in settings.servers]
+        server_ids = list(settings.places)
         Orders(redis).remove_wherever(server_ids, found["room"], found["id"])
         if wait:
             _until(redis, found["id"], lambda state: state not in LIVE)

@@ -66,7 +66,14 @@ def add_events(pages: Blueprint, sources: Sources) -> None:
                 headers={"Content-Disposition": f'attachment; filename="{name}"'},
             )
         anew = request.form.get("known") != "room"
-        foreseen = foresee(sources.redis, ruleset, found["server"], event, anew=anew)
+        foreseen = foresee(
+            sources.redis,
+            ruleset,
+            found["server"],
+            event,
+            providers=sources.settings.providers,
+            anew=anew,
+        )
         outcome = told(foreseen.decisions)
         return _page(found, text, outcome=outcome), 200
 

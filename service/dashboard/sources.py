@@ -44,7 +44,7 @@ class Sources:
     @cached_property
     def rooms(self) -> RoomsNow:
         """Rooms as they are now."""
-        return RoomsNow(self.redis, {server.id: server.url for server in self.servers})
+        return RoomsNow(self.redis, self.settings.places)
 
     @cached_property
     def pauses(self) -> Pauses:
@@ -80,8 +80,8 @@ class Sources:
 
     @property
     def server_ids(self) -> list[str]:
-        """Their ids."""
-        return [server.id for server in self.settings.servers]
+        """Their ids, and that of VideoSDK's account."""
+        return list(self.settings.places)
 
     def rules(self) -> InForce:
         """The rules in force; where none loads here, those that a worker has kept."""

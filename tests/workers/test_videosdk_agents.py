@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -200,3 +201,40 @@ def test_a_meeting_of_videosdk_may_have_an_agent_of_livekit(
     eventually(
         lambda: not [p for p in sandbox.rooms.open["room-m-1"].participants if "agent-" in p]
     )
+
+
+class TestUnheardOf:
+    @pytest.fixture(autouse=True)
+    def _begun(self, house: House, videosdk: VideoSdkSandbox) -> None:
+        house.settings = replace(house.settings, reconcile_interval=timedelta(seconds=1))
+        house.rules.write_text(GREET)
+        videosdk.fault("webhooks_lost")
+        house.start_worker()
+
+    def test_a_caller_of_whom_no_webhook_came_gets_an_agent(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=12)
+        throughout(lambda: len(agents(videosdk, "m-1")) == 1, 2)
+
+    def test_one_who_comes_again_under_the_same_id_does_too(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("m-1", "ben")
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=12)
+        [agent] = agents(videosdk, "m-1")
+        videosdk.leave("m-1", agent)
+        videosdk.leave("m-1", "ana")
+        eventually(lambda: told(house)[0][2] == "ended", timeout=15)
+        videosdk.join("m-1", "ana")
+        eventually(lambda: len(agents(videosdk, "m-1")) == 1, timeout=15)
+
+    def test_a_session_that_ended_unheard_of_is_over(
+        self, house: House, videosdk: VideoSdkSandbox
+    ) -> None:
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=12)
+        videosdk.end("m-1")
+        eventually(lambda: told(house) == [("videosdk", "greeter", "ended")], timeout=15)
