@@ -67,7 +67,8 @@ def test_what_is_sent_again_is_a_duplicate(post, redis, settings):
     assert post(came()).json == {"status": "duplicate"}
     assert post(came("p-ben")).json == {"status": "accepted"}
     assert post(came(kind="participant-left")).json == {"status": "accepted"}
-    assert len(stored(redis, settings)) == 3
+    assert post(came(participantName="Anna")).json == {"status": "accepted"}
+    assert len(stored(redis, settings)) == 4
 
 
 def test_of_deliveries_at_once_one_is_accepted(post):

@@ -184,9 +184,9 @@ def test_a_key_that_came_while_another_was_tried_is_tried_at_once(server, clock)
     assert server.asked == 1
 
 
-def test_the_application_asks_as_well(environ, server, redis):
-    client = create_app(
-        load_settings({**environ, **ACCOUNT, "VIDEOSDK_URL": server.url})
-    ).test_client()
-    assert server.asked == 0
-    assert client.post(URL, data=came(), headers=headers(came())).json == {"status": "accepted"}
+def test_what_is_to_be_sent_again_does_not_count_as_refused(environ, server, redis):
+    settings = load_settings({**environ, **ACCOUNT, "VIDEOSDK_URL": server.url})
+    client = create_app(settings).test_client()
+    server.status = 500
+    assert client.post(URL, data=came(), headers=headers(came())).status_code == 503
+    assert client.get("/readyz").json["checks"]["webhooks"]["refused"] == 0
