@@ -196,23 +196,6 @@ class Rules(Answer):
     errors: list[str] = Field(description="Of files that do not load now.")
 
 
-class AskedRoom(BaseModel):
-    """The room of a question: a name, and more of it in the protocol's names."""
-
-    model_config = ConfigDict(extra="allow")
-    name: str = Field(min_length=1)
-
-
-class Question(BaseModel):
-    """What would be dispatched if this happened?"""
-
-    model_config = ConfigDict(extra="forbid")
-    room: AskedRoom
-    participant: dict[str, Any] | None = None
-    event: str = "participant_joined"
-    project: str | None = Field(None, description="API key of the server that is meant.")
-
-
 class RoomAgentDispatch(Answer):
     """An agent as a join token's room configuration carries it."""
 
@@ -247,9 +230,11 @@ class WouldDecide(Answer):
 class Decision(Answer):
     """What would be dispatched now. Nothing is."""
 
-    agents: list[RoomAgentDispatch] = Field(description="Those that would be sent at once.")
+    agents: list[RoomAgentDispatch] = Field(
+        description="Those that would be sent at once, as the token carries them."
+    )
     decisions: list[WouldDecide]
-    token: str | None = Field(description="null: none is made here.")
+    token: str | None = Field(description="null: none was asked for.")
 
 
 class Stored(Answer):

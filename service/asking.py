@@ -1,0 +1,154 @@
+"""Asking the rules what they would do, for the API and for the command line."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from rules.event import EventName, read_event
+from rules.problems import nearest, quoted
+from service.question import Question
+from workers.foresight import foresee
+from workers.join_token import KINDS, Asked, BadToken, issue, plans_at_once, room_agent
+from workers.whereabouts import WhichServer, server_of_room
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import redis
+
+    from rules.event import Event
+    from rules.ruleset import Ruleset
+    from service.question import AskedToken
+    from workers.foresight import Foreseen
+    from workers.settings import Settings
+
+_TEXTS: Final = ("identity", "name", "metadata")
+
+
+class BadQuestion(ValueError):
+    """It cannot be answered; the text says what to ask instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the rules would do."""
+
+    found: Foreseen
+    agents: tuple[dict[str, Any], ...]
+    """Those that would be sent at once; with a token, as it carries them."""
+    token: str | None
+
+
+def read_question(given: bytes | Mapping[str, Any]) -> Question:
+    """Read a question, as JSON or as what JSON says.
+
+    Raises:
+        BadQuestion: it is not one.
+    """
+    try:
+        if isinstance(given, bytes):
+            return Question.model_validate_json(given)
+        return Question.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(each) for each in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        raise BadQuestion(f"{quoted(where)}: {said}") from None
+
+
+def ask(redis: redis.Redis, settings: Settings, ruleset: Ruleset, question: Question) -> Told:
+    """Ask the rules, and make the token that is wanted.
+
+    Raises:
+        BadQuestion: it cannot be answered.
+        RedisError: Redis could not be reached.
+    """
+    event = _event(question)
+    if question.token is not None:
+        return _with_token(redis, settings, ruleset, question, question.token, event)
+    found = foresee(redis, ruleset, _server_id(redis, settings, question), event)
+    agents = tuple(room_agent(plan, plan.attributes) for plan in plans_at_once(found))
+    return Told(found, agents, None)
+
+
+def _with_token(
+    redis: redis.Redis,
+    settings: Settings,
+    ruleset: Ruleset,
+    question: Question,
+    token: AskedToken,
+    event: Event,
+) -> Told:
+    asked = Asked(ttl=token.lifetime, grants=token.grants)
+    try:
+        server = server_of_room(redis, settings, question.room.name, question.project)
+        issued = issue(redis, ruleset, server, event, asked)
+    except (BadToken, WhichServer) as error:
+        raise BadQuestion(str(error)) from None
+    return Told(issued.found, issued.agents, issued.token)
+
+
+def _event(question: Question) -> Event:
+    """What is asked about, as if it came now."""
+    if question.event not in set(EventName):
+        hint = nearest(question.event, map(str, EventName))
+        raise BadQuestion(f"'event': there is no event {quoted(question.event)}{hint}")
+    if question.token is not None and question.event != EventName.PARTICIPANT_JOINED:
+        raise BadQuestion("'token': it is for somebody who joins: leave 'event' out")
+    body: dict[str, Any] = {"event": question.event, "id": "asked", "created_at": time.time()}
+    body["room"] = question.room.model_dump()
+    caller = _caller(question)
+    if caller is not None:
+        body["participant"] = caller
+    try:
+        return read_event(body, project=question.project or "")
+    except (ValueError, RecursionError) as error:
+        raise BadQuestion(f"it is not an event: {error}") from None
+
+
+def _caller(question: Question) -> dict[str, Any] | None:
+    """Who joins: the rules are asked about whom the token is for."""
+    token = question.token
+    if token is None:
+        return question.participant
+    caller = {"kind": KINDS[0], **(question.participant or {})}
+    for name in (*_TEXTS, "attributes"):
+        said = getattr(token, name)
+        if said is not None and caller.setdefault(name, said) != said:
+            raise BadQuestion(
+                f"'token.{name}' is {quoted(said)} and 'participant.{name}' is"
+                f" {quoted(caller[name])}: the rules are asked about whoever joins, say it once"
+            )
+    for name in _TEXTS:
+        if not isinstance(caller.get(name, ""), str):
+            raise BadQuestion(f"'participant.{name}' must be a string")
+    if not caller.get("identity"):
+        raise BadQuestion("'token.identity': a token is for somebody, say here or in 'participant'")
+    if not _are_attributes(caller.get("attributes", {})):
+        raise BadQuestion("'participant.attributes' must be an object of strings")
+    if caller["kind"] not in KINDS:
+        kinds = " and ".join(KINDS)
+        raise BadQuestion(f"'participant.kind': a join token is for {kinds} only")
+    if token.hidden:
+        caller["permission"] = {"hidden": True}
+    return caller
+
+
+def _are_attributes(given: object) -> bool:
+    if not isinstance(given, dict):
+        return False
+    return all(isinstance(text, str) for text in (*given, *given.values()))
+
+
+def _server_id(redis: redis.Redis, settings: Settings, question: Question) -> str:
+    """The server whose room is meant; `""` where none is configured, and no room is known."""
+    if not settings.servers and question.project is None:
+        return ""
+    try:
+        return server_of_room(redis, settings, question.room.name, question.project).id
+    except WhichServer as error:
+        raise BadQuestion(str(error)) from None
