@@ -30,6 +30,7 @@ _COMMANDS = {
     "dispatches": "service.cli.dispatches:dispatches",
     "agents": "service.cli.agents:agents",
     "rooms": "service.cli.rooms:rooms",
+    "token": "service.cli.join_token:token",
     "pause": "service.cli.pauses:pause",
     "resume": "service.cli.pauses:resume",
 }

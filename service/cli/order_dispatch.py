@@ -29,7 +29,8 @@ wait_option = click.option(
 )
 
 
-def _attributes(_: object, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+def read_attributes(_: object, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """`KEY=VALUE` options as attributes."""
     pairs = [each.partition("=") for each in given]
     for each, (key, equals, _value) in zip(given, pairs, strict=True):
         if not equals or not key:
@@ -49,7 +50,7 @@ def _attributes(_: object, option: click.Parameter, given: tuple[str, ...]) -> d
 @click.option("--deployment", default="", help="'' is production, which is the default.")
 @click.option("--metadata", default="", help="Text, as the agent will read it.")
 @click.option(
-    "--attribute", "attributes", metavar="KEY=VALUE", multiple=True, callback=_attributes,
+    "--attribute", "attributes", metavar="KEY=VALUE", multiple=True, callback=read_attributes,
     help="May be given several times.",
 )  # fmt: skip
 @click.option(

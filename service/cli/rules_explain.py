@@ -91,7 +91,7 @@ def explain(
         click.echo(_heading(each.event))
         width = max((len(decision.rule) for decision in each.decisions), default=0)
         for decision in each.decisions:
-            for line in _story(decision, width):
+            for line in story(decision, width):
                 click.echo(line)
 
 
@@ -152,7 +152,8 @@ def _heading(event: Event) -> str:
     return f"{' '.join(about)}, {when}"
 
 
-def _story(decision: Decision, width: int) -> list[str]:
+def story(decision: Decision, width: int) -> list[str]:
+    """What a rule said of an event, in lines; its id is padded to `width`."""
     name = click.style(decision.rule.ljust(width), bold=decision.outcome == Outcome.DISPATCH)
     head = f"  {_MARKS[decision.outcome]} {name}  "
     indent = " " * (width + 6)

@@ -9,15 +9,15 @@ import pytest
 from tests.service.cli import dispatcher
 
 COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "agents",
-            "rooms", "pause", "resume"]  # fmt: skip
+            "rooms", "token", "pause", "resume"]  # fmt: skip
 WITH_EXAMPLES = [
     ["demo"], ["up"], ["serve"], ["worker"], ["rules", "check"], ["rules", "explain"], ["send"],
     ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["dispatches", "export"],
-    ["agents"], ["rooms"], ["pause"], ["resume"],
+    ["agents"], ["rooms"], ["token"], ["pause"], ["resume"],
 ]  # fmt: skip
 WITH_JSON = [["demo"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
-             ["dispatches", "list"], ["dispatches", "show"], ["agents"], ["rooms"], ["pause"],
-             ["resume"]]  # fmt: skip
+             ["dispatches", "list"], ["dispatches", "show"], ["agents"], ["rooms"], ["token"],
+             ["pause"], ["resume"]]  # fmt: skip
 
 
 def test_help_lists_the_commands_in_the_order_one_meets_them():
@@ -65,6 +65,8 @@ def test_version():
         (["serve"], "LIVEKIT_URL is not set"),
         (["worker"], "LIVEKIT_URL is not set"),
         (["send", '{"event":"x"}'], "LIVEKIT_URL is not set"),
+        (["token", "a", "--identity", "ana"], "LIVEKIT_URL is not set"),
+        (["token", "a"], "--identity"),
     ],
 )
 def test_wrong_use_is_one_line_on_stderr_and_status_2(args, words, tmp_path):
