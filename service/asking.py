@@ -70,7 +70,8 @@ def ask(redis: redis.Redis, settings: Settings, ruleset: Ruleset, question: Ques
     event = _event(question)
     if question.token is not None:
         return _with_token(redis, settings, ruleset, question, question.token, event)
-    found = foresee(redis, ruleset, _server_id(redis, settings, question), event)
+    server_id = _server_id(redis, settings, question)
+    found = foresee(redis, ruleset, server_id, event, providers=settings.providers)
     agents = tuple(room_agent(plan, plan.attributes) for plan in plans_at_once(found))
     return Told(found, agents, None)
 
@@ -86,7 +87,7 @@ def _with_token(
     asked = Asked(ttl=token.lifetime, grants=token.grants)
     try:
         server = server_of_room(redis, settings, question.room.name, question.project)
-        issued = issue(redis, ruleset, server, event, asked)
+        issued = issue(redis, ruleset, server, event, asked, settings.providers)
     except (BadToken, WhichServer) as error:
         raise BadQuestion(str(error)) from None
     return Told(issued.found, issued.agents, issued.token)

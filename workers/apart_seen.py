@@ -49,7 +49,7 @@ def place_of(dispatch: Dispatch, hold: Hold, tools: Tools) -> Place | None:
         return None
     lists = tools.providers.get(server_id)
     room = dispatch.target or hold.room
-    return Place(tools.places[server_id], lists, tools.gates[server_id], room)
+    return Place(tools.place(server_id), lists, tools.gates[server_id], room)
 
 
 async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | None) -> Seen:

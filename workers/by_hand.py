@@ -227,7 +227,7 @@ def _server(hold: Hold, tools: Tools) -> tuple[Provider, Gate]:
         raise NotYet("its LiveKit server is not configured here; see LIVEKIT_URL and LIVEKIT_URLS")
     if gate.full:
         raise NotYet("LiveKit has its share of this worker's calls")
-    return tools.places[hold.server_id], gate
+    return tools.place(hold.server_id), gate
 
 
 async def _is_kept(dispatch_id: str, tools: Tools) -> bool:

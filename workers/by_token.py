@@ -45,7 +45,7 @@ late, clocks differ."""
 
 def sent_by_token(plan: Plan) -> bool:
     """Whether a token can carry a plan's agent: LiveKit sends it, and at once."""
-    return plan.provider is Provider.LIVEKIT and not plan.after
+    return plan.provider is Provider.LIVEKIT and not plan.room and not plan.after
 
 
 def marked(plan: Plan, event: Event) -> dict[str, str]:
@@ -84,7 +84,7 @@ def looked_for(dispatch: Dispatch, record: Record) -> Dispatch:
     """
     mark = _mark(dispatch.room, dispatch.claim, dispatch.participant)
     is_taken = mark in record.met or any(mark in d.marks for d in record.dispatches.values())
-    is_called = dispatch.provider == Provider.LIVEKIT and dispatch.step is Step.CREATE
+    is_called = not dispatch.apart and dispatch.step is Step.CREATE
     if is_taken or not is_called:
         return dispatch
     return replace(dispatch, token_mark=mark, event_at=0.0, called_at=None, called_by="")

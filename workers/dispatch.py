@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rules.decision import Provider
 from rules.frozen import replace
-from workers.clock import rfc3339
 from workers.states import LIVE, MOVES, Move, State, Step, with_move
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ TELL_SECONDS: Final = 15.0
 class Dispatch:
     """One dispatch. Times are Unix seconds.
 
-    The first fields are what users see (`to_json`); the rest is how it is carried out. It moves by
-    its methods only, along `states.MOVES`, and remembers each move.
+    The first fields are what users see (workers/shown.py); the rest is how it is carried out. It
+    moves by its methods only, along `states.MOVES`, and remembers each move.
     """
 
     id: str
@@ -290,19 +289,3 @@ class Dispatch:
         if self.state is State.SCHEDULED or waited:
             state = State.RELEASED
         return replace(self.ended(state, reason, now), step=Step.NOTHING)
-
-    def to_json(self) -> dict[str, Any]:
-        """As the API, the command line and history show it."""
-        shown = {name: getattr(self, name) for name in SHOWN}
-        return {
-            **shown,
-            **{name: shown[name] or None for name in _ABSENT},
-            "attributes": dict(self.attributes),
-            **{name: rfc3339(shown[name]) for name in shown if name.endswith("_at")},
-        }
-
-
-_ABSENT: Final = ("room_sid", "rule", "rules_hash", "dispatch_id")
-"""What a dispatch that was ordered by hand, or is of a provider without ids, may not have."""
-SHOWN: Final = tuple(each.name for each in fields(Dispatch) if not each.metadata)
-"""Names of what `to_json` gives."""

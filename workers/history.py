@@ -18,6 +18,7 @@ from workers.clock import rfc3339
 from workers.hold import Document
 from workers.kept import from_record, to_record
 from workers.places import Route, place, shared
+from workers.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -79,7 +80,7 @@ def listed_dispatch(document: bytes | str) -> dict[str, Any]:
     Raises:
         LookupError, TypeError, ValueError: it is not that.
     """
-    return read_dispatch(document).to_json()
+    return shown(read_dispatch(document))
 
 
 def shown_dispatch(document: bytes | str) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def shown_dispatch(document: bytes | str) -> dict[str, Any]:
     """
     dispatch = read_dispatch(document)
     return {
-        **dispatch.to_json(),
+        **shown(dispatch),
         "timeline": timeline(dispatch),
         "latency": latency(dispatch),
         "rung": dispatch.rung,

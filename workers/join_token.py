@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from rules.decision import Plan
+    from rules.decision import Plan, Provider
     from rules.event import Event
     from rules.ruleset import Ruleset
     from workers.foresight import Foreseen
@@ -59,15 +59,22 @@ class Issued:
 
 
 def issue(
-    redis: redis.Redis, ruleset: Ruleset, server: Server, event: Event, asked: Asked
+    redis: redis.Redis,
+    ruleset: Ruleset,
+    server: Server,
+    event: Event,
+    asked: Asked,
+    providers: frozenset[Provider],
 ) -> Issued:
     """A token for whoever joins by this event, with the agents that the rules send then.
+
+    Those of another provider come by the webhook; `providers` are those that can be called.
 
     Raises:
         BadToken: LiveKit would refuse it.
         RedisError: Redis could not be reached; there is no token then.
     """
-    found = foresee(redis, ruleset, server.id, event)
+    found = foresee(redis, ruleset, server.id, event, providers=providers)
     plans = plans_at_once(found)
     agents = tuple(room_agent(plan, by_token.marked(plan, found.event)) for plan in plans)
     token = _signed(server, event, agents, asked)

@@ -63,7 +63,7 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
     if gate is None:  # a server this worker does not know
         await tools.queue.commit(hold, replace(hold.record, look_due=None), taken=taken)
         return
-    provider, lists = tools.places[hold.server_id], tools.providers.get(hold.server_id)
+    provider, lists = tools.place(hold.server_id), tools.providers.get(hold.server_id)
     if gate.full:
         due = tools.queue.now() + tools.spread(gate.patience)
         await tools.queue.commit(hold, replace(hold.record, look_due=due), taken=taken)

@@ -16,13 +16,13 @@ from rules.limits import agent_fault, attributes_fault, deployment_fault, metada
 from workers import keys
 from workers.clock import unix_seconds
 from workers.compact import compact
-from workers.dispatch import SHOWN
 from workers.entries import order_offer
 from workers.history import shown_dispatch
 from workers.intake import Intake
 from workers.kept import to_record
 from workers.ledger import Ledger
 from workers.planned import ordered, ordered_id
+from workers.shown import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

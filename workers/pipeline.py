@@ -243,7 +243,7 @@ async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:
         raise NotYet("LiveKit has its share of this worker's calls")
     try:
         with gate.entered():
-            return await tools.places[hold.server_id].snapshot(hold.room)
+            return await tools.place(hold.server_id).snapshot(hold.room)
     except ProviderError as error:
         raise NotYet(str(error)) from error
 

@@ -159,7 +159,7 @@ class Reconciler:
         began, done = self._monotonic(), Pass()
         at = await self._now()
         try:
-            rooms = await self._tools.places[server_id].rooms()
+            rooms = await self._tools.place(server_id).rooms()
         except ProviderError as error:  # never read as if there were no rooms
             log.warning("reconcile_put_off", error=str(error))
             self._failed_at = self._monotonic()
@@ -225,7 +225,7 @@ class Reconciler:
         if session is None or session.ended or session.sid != room["sid"]:
             await self._look(server_id, name, done)
             return
-        provider = self._tools.places[server_id]
+        provider = self._tools.place(server_id)
         try:
             done.calls += 1
             listing = await provider.people(room)

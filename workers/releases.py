@@ -125,7 +125,7 @@ async def _holds(dispatch: Dispatch, hold: Hold, tools: Tools) -> bool:
     Raises:
         ProviderError: it could not be listed.
     """
-    snapshot = await tools.places[hold.server_id].snapshot(hold.room)
+    snapshot = await tools.place(hold.server_id).snapshot(hold.room)
     release = _release(dispatch, await recalled(hold, tools))
     if release is None or snapshot.room is None or snapshot.room["sid"] != dispatch.room_sid:
         return release is not None  # the room is over, and so is it

@@ -13,6 +13,7 @@ from workers import keys
 from workers.clock import rfc3339
 from workers.pages import Page, Position, newest, read_cursor
 from workers.record import Record
+from workers.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -112,7 +113,7 @@ def _room(name: str, server: str, text: bytes) -> dict[str, Any] | None:
             for sid, participant in session.participants.items()
             if participant.get("kind") == "AGENT"
         ],
-        "dispatches": [d.to_json() for d in record.dispatches.values() if d.live],
+        "dispatches": [shown(d) for d in record.dispatches.values() if d.live],
     }
 
 

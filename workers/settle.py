@@ -144,7 +144,7 @@ async def in_session(
         tools: what the work needs.
     """
     try:
-        sid = await tools.places[hold.server_id].room_sid(hold.room)
+        sid = await tools.place(hold.server_id).room_sid(hold.room)
         creates = [
             d for d in doubtful if d.step is Step.CREATE and d.room_sid == sid and not d.apart
         ]

@@ -103,15 +103,13 @@ class Tools:
     rules: RulesInForce
     providers: Mapping[str, ListingProvider]
     """The LiveKit servers, by server id."""
-    places: Mapping[str, Provider]
-    """They and VideoSDK's account, by id."""
     gates: Mapping[str, Gate]
     """By server id."""
     restarts_ours: frozenset[str] = frozenset()
     """Ids of the servers on which we send an agent again that has failed; elsewhere the server acts
     on `restart_policy` itself."""
-    videosdk: str = ""
-    """Id of VideoSDK's account; `""`: it is not configured."""
+    videosdk: Mapping[str, Provider] = field(default_factory=dict)
+    """VideoSDK's account, by its id; empty where none is configured."""
     errands: Errands = field(default_factory=Errands)
     chance: Callable[[], float] = field(default=lambda: 0.5)
     """A random number from 0 to 1."""
@@ -122,12 +120,21 @@ class Tools:
         livekit = {Name.LIVEKIT} if self.providers else set()
         return frozenset(livekit | ({Name.VIDEOSDK} if self.videosdk else set()))
 
+    @property
+    def places(self) -> Mapping[str, Provider]:
+        """Everything that tells of rooms, by id."""
+        return {**self.providers, **self.videosdk}
+
+    def place(self, server_id: str) -> Provider:
+        """One of them."""
+        return self.providers.get(server_id) or self.videosdk[server_id]
+
     def server_of(self, provider: str, here: str) -> str | None:
         """Id of the server that agents of a provider are sent with, from a room on the server
         `here`; None if there is none.
         """
         if provider == Name.VIDEOSDK:
-            return self.videosdk or None
+            return next(iter(self.videosdk), None)
         return here if here in self.providers else next(iter(self.providers), None)
 
     @property

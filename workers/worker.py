@@ -222,17 +222,16 @@ async def open_drain(
     gates = {server_id: Gate(share_of(concurrency, len(ids))) for server_id in ids}
     calls = concurrency * CALLS_EACH
     servers = {s.id: LiveKit(s, calls=calls, rest=gates[s.id].rest) for s in settings.servers}
-    places: dict[str, Provider] = {**servers}
+    videosdk: dict[str, Provider] = {}
     if account is not None:
-        videosdk = VideoSdk(account, calls=calls, rest=gates[account.id].rest)
-        places[account.id] = Kinded(videosdk, lambda: tools.ruleset.agents_are)
+        called = VideoSdk(account, calls=calls, rest=gates[account.id].rest)
+        videosdk[account.id] = Kinded(called, lambda: tools.ruleset.agents_are)
     tools = Tools(
         queue=DueQueue(runner, claimant=claimant, restarted=restarted),
         rules=rules,
         providers=servers,
-        places=places,
         gates=gates,
-        videosdk=account.id if account is not None else "",
+        videosdk=videosdk,
         restarts_ours=settings.restarts_ours,
         chance=random.random,
     )
@@ -249,7 +248,7 @@ async def open_drain(
 
     async def close() -> None:
         await tools.errands.aclose()
-        for provider in places.values():
+        for provider in tools.places.values():
             await provider.aclose()
         await client.aclose()
 

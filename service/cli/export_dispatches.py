@@ -18,9 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from service.cli.commands import Failure, example
 from service.cli.dispatches import filters, since_time
 from service.cli.environment import reached_redis
-from workers.dispatch import SHOWN
 from workers.ledger import Ledger
 from workers.settings import load_settings
+from workers.shown import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

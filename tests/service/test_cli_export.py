@@ -8,8 +8,9 @@ import pytest
 
 from tests.service.cli import dispatcher, keep
 from tests.service.rooms import dispatch
-from workers.dispatch import SHOWN, State
+from workers.dispatch import State
 from workers.history import dispatch_document
+from workers.shown import SHOWN
 
 COUNT = 450  # more than two pages
 

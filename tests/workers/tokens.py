@@ -28,7 +28,9 @@ def token(house: House, who: str, room: str = ROOM, **asked: Any) -> str:
     }  # fmt: skip
     ruleset = load(house.rules)
     server = house.settings.servers[0]
-    return issue(house.redis, ruleset, server, read_event(body), Asked(**asked)).token
+    asking = Asked(**asked)
+    providers = house.settings.providers
+    return issue(house.redis, ruleset, server, read_event(body), asking, providers).token
 
 
 def room_key(house: House) -> str:
