@@ -34,6 +34,8 @@ AGAIN_SECONDS: Final = 60.0
 """From one time it is asked to the next, while a key is at hand."""
 MISSING_SECONDS: Final = 1.0
 """The same while there is none."""
+THREAD: Final = "signing-key"
+"""Name of the thread that asks."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +85,9 @@ class SigningKey:
             self._asked, self._asked_at = Future(), self._monotonic()
             # A thread of its own, not one of the loop or the pool: its name's look-up may hang
             # longer than any time-out, and must not keep the process from ending.
-            threading.Thread(target=self._ask, args=(self._asked,), daemon=True).start()
+            threading.Thread(
+                target=self._ask, args=(self._asked,), name=THREAD, daemon=True
+            ).start()
             return self._asked
 
     def _ask(self, asked: Future[None]) -> None:
