@@ -37,6 +37,7 @@ def up(settings: Settings, environ: Mapping[str, str], tell: Callable[[], None])
             held.callback(embedded.tidy, settings.data)
         children = programs(settings, environ)
         tell()
-        Supervisor(children).run(
-            started=f"post webhooks to {address}/webhooks/livekit; the dashboard is at {address}/"
-        )
+        names = ["livekit"] if settings.servers else []
+        names += ["videosdk"] if settings.videosdk is not None else []
+        urls = " and ".join(f"{address}/webhooks/{name}" for name in names)
+        Supervisor(children).run(started=f"post webhooks to {urls}; the dashboard is at {address}/")

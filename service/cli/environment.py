@@ -33,6 +33,16 @@ def settings_with_livekit() -> Settings:
     return settings
 
 
+def settings_with_provider() -> Settings:
+    """The settings of the service itself, which may be VideoSDK's alone.
+
+    Raises:
+        SettingsError: no LiveKit server is configured, nor is VideoSDK.
+    """
+    settings = load_settings()
+    return settings if settings.videosdk is not None else settings_with_livekit()
+
+
 @contextlib.contextmanager
 def reached_redis(settings: Settings) -> Iterator[redis.Redis]:
     """A client for one command; where Redis fails, the command ends with one line."""

@@ -12,7 +12,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 from service.admin_token import VARIABLE, with_admin_token
 from service.cli.commands import Failure, example
-from service.cli.environment import settings_with_livekit
+from service.cli.environment import settings_with_provider
 from service.cli.output import printable
 from service.logs import configure_logs
 from workers.connection import connect, unreachable
@@ -40,7 +40,7 @@ def up() -> None:
     """
     from service.up import up as run  # noqa: PLC0415 - granian and all, only when it runs
 
-    settings, more = with_admin_token(settings_with_livekit())
+    settings, more = with_admin_token(settings_with_provider())
     configure_logs("up", settings.secrets)
     if settings.redis_url is not None:
         _try_redis(settings)
@@ -61,7 +61,7 @@ def serve() -> None:
     """
     from service.serve import serve as run  # noqa: PLC0415
 
-    settings = settings_with_livekit()
+    settings = settings_with_provider()
     if settings.admin_token is None:
         raise SettingsError(
             "DISPATCHER_ADMIN_TOKEN is not set: set it or DISPATCHER_ADMIN_TOKEN_FILE, the same on"
@@ -87,7 +87,7 @@ def worker(concurrency: int) -> None:
     """
     from workers.worker import run_worker  # noqa: PLC0415
 
-    settings = settings_with_livekit()
+    settings = settings_with_provider()
     configure_logs("worker", settings.secrets)
     _try_redis(settings)
     run_worker(settings, concurrency)
