@@ -1,0 +1,136 @@
+"""Agents come with their callers by join tokens of the real server, and none comes twice."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from livekit import api
+
+from tests.live.participants import join_token
+from tests.waiting import eventually, throughout
+
+if TYPE_CHECKING:
+    from tests.conftest import Figure
+    from tests.live.house import House, OpenHouse
+    from tests.live.participants import Participant, RealPeople
+    from tests.live.receiver import Receiver
+
+RULES = """
+version: 1
+rules:
+  - id: beta
+    on: participant_joined
+    when: {participant: {kind: STANDARD}}
+    dispatch:
+      agent: greeter
+      deployment: staging
+      metadata: {customer: "{{ participant.identity }}"}
+"""
+ROOMS = 8
+
+
+@pytest.fixture
+def house(open_house: OpenHouse) -> House:
+    return open_house(RULES, "", "staging")
+
+
+def token(house: House, room: str, identity: str) -> str:
+    done = house.up.run("token", room, "--identity", identity)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+def join(house: House, people: RealPeople, given: str) -> Participant:
+    return people.join(house.server.url, given)
+
+
+def active(house: House, room: str) -> list[dict[str, Any]]:
+    return house.up.dispatches(state="active", room=room)
+
+
+def listed(house: House, room: str) -> list[api.AgentDispatch]:
+    found = house.server.ask(lambda client: client.agent_dispatch.list_dispatch(room))
+    return [dispatch for dispatch in found if dispatch.agent_name]
+
+
+def open_room(house: House, room: str) -> None:
+    asked = api.CreateRoomRequest(name=room)
+    house.server.ask(lambda client: client.room.create_room(asked))
+
+
+def test_the_agent_comes_by_the_token_and_is_the_only_one(
+    house: House, real_people: RealPeople
+) -> None:
+    join(house, real_people, token(house, "beta-1", "ana"))
+    [dispatch] = eventually(lambda: active(house, "beta-1"), timeout=20)
+    [job] = house.jobs("beta-1")
+    assert (job["worker_deployment"], job["metadata"]) == ("staging", '{"customer":"ana"}')
+    assert job["dispatch_id"] == dispatch["dispatch_id"]
+    assert job["attributes"]["lkd.dispatch"].startswith("T"), "LiveKit made it, of the token"
+    throughout(lambda: len(house.agents("beta-1")) == len(listed(house, "beta-1")) == 1, 3)
+    assert len(house.up.dispatches()) == len(house.jobs("beta-1")) == 1
+
+
+def test_the_same_token_into_an_open_room_gets_one_agent_by_the_webhook(
+    house: House, real_people: RealPeople
+) -> None:
+    given = token(house, "beta-1", "ana")
+    open_room(house, "beta-1")
+    join(house, real_people, given)
+    [dispatch] = eventually(lambda: active(house, "beta-1"), timeout=20)
+    [job] = house.jobs("beta-1")
+    assert job["worker_deployment"] == "staging"
+    assert job["attributes"]["lkd.dispatch"] == dispatch["id"], "we made it"
+    throughout(lambda: len(house.agents("beta-1")) == len(listed(house, "beta-1")) == 1, 3)
+
+
+def test_a_token_used_again_after_the_room_was_closed_gets_one_agent(
+    house: House, real_people: RealPeople
+) -> None:
+    given = token(house, "beta-1", "ana")
+    for session in (1, 2):
+        ana = join(house, real_people, given)
+        eventually(lambda: active(house, "beta-1"), timeout=20)
+        throughout(lambda: len(house.agents("beta-1")) == len(listed(house, "beta-1")) == 1, 2)
+        ana.leave()
+        asked = api.DeleteRoomRequest(room="beta-1")
+        house.server.ask(lambda client, asked=asked: client.room.delete_room(asked))
+        over = lambda session=session: len(house.up.dispatches(state="ended")) == session  # noqa: E731
+        eventually(over, timeout=20)
+    assert len(house.jobs("beta-1")) == 2
+
+
+def test_time_from_the_callers_join_to_the_agents(
+    house: House, real_people: RealPeople, receiver: Receiver, figure: Figure
+) -> None:
+    """Reported at each run; the bound only says that something is wrong."""
+    took: dict[str, list[float]] = {"token": [], "webhook": [], "ignored": []}
+    for n in range(ROOMS):
+        for way, times in took.items():
+            room = f"{way}-{n}"
+            server = house.server
+            plain = join_token(server.key, server.secret, room, "ana")
+            given = plain if way == "webhook" else token(house, room, "ana")
+            if way == "ignored":
+                open_room(house, room)
+            join(house, real_people, given)
+            ana, agent = (
+                eventually(lambda room=room, who=who: _joined(receiver, room, who), timeout=20)
+                for who in ("ana", "agent-")
+            )
+            times.append(agent - ana)
+    shown = {way: f"{statistics.median(times) * 1000:.0f} ms" for way, times in took.items()}
+    figure(
+        f"caller's join to the agent's, {ROOMS} rooms each, medians: by a token {shown['token']},"
+        f" by the webhook {shown['webhook']}, by it where the room was open and had a token's note"
+        f" {shown['ignored']}"
+    )
+    assert all(statistics.median(times) < 3 for times in took.values())
+
+
+def _joined(receiver: Receiver, room: str, identity: str) -> float:
+    """When somebody's join was told; 0 if it was not yet."""
+    joins = receiver.of(room, "participant_joined")
+    return next((one.at for one in joins if one.identity.startswith(identity)), 0.0)
