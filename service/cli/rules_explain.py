@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rules.decision import Outcome, Provider, Reason
+from rules.decision import Outcome, Reason
 from rules.event import Event, EventName, read_event
 from rules.explain import explained
 from rules.problems import nearest, quoted
@@ -74,7 +74,7 @@ def explain(
     """
     ruleset = loaded_rules(source or load_settings().rules)
     events = _events(event, at)
-    replay = Replay(ruleset, providers=frozenset({Provider.LIVEKIT}))
+    replay = Replay(ruleset)
     known = State(Session(events[0].room_sid))
     if state is not None:
         given = read_object(read_text(state), state)

@@ -61,7 +61,7 @@ def add_calls(pages: Blueprint, sources: Sources) -> None:
             said=dispatch_said,
             picture=timeline.picture(line, time.time()),
             bars=timeline.bars(found, time.time()),
-            phases=timeline.PHASES,
+            phases=timeline.phases(found["provider"]),
             phase_words=timeline.WORDS,
             waited=timeline.waited(line, found, time.time()),
             is_live=found["state"] in LIVE,

@@ -25,6 +25,7 @@ PHASES: Final[Mapping[str, str]] = {
     AGENT: "Agent",
     CALL: "In call",
 }
+PROVIDERS: Final[Mapping[str, str]] = {"livekit": "LiveKit", "videosdk": "VideoSDK"}
 WORDS: Final[Mapping[str, str]] = {
     QUEUE: "webhook to decision",
     RULE: "its “after”",
@@ -38,6 +39,11 @@ _ON_THE_WAY: Final = 66.0
 """Percent of the width for agents on their way, where there are calls too."""
 _APART: Final = 13.0
 """Percent of the width between two times at the axis."""
+
+
+def phases(provider: str) -> Mapping[str, str]:
+    """What each part is called, by the provider that sends the agent."""
+    return {**PHASES, LIVEKIT: PROVIDERS.get(provider, provider)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ruamel.yaml import YAML
 
-from rules.decision import Outcome, Provider, Reason
+from rules.decision import Outcome, Reason
 from rules.event import Event, EventName, read_event
 from rules.problems import nearest
 from rules.replay import Replay
@@ -72,7 +72,7 @@ def told(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 def rule_test(event: Event, body: Mapping[str, Any], ruleset: Ruleset) -> str:
     """A `*.test.yaml` that expects of this event what the rules make of it now, by themselves."""
-    replay = Replay(ruleset, providers=frozenset({Provider.LIVEKIT}))
+    replay = Replay(ruleset)
     replay.knows(event.room_name, Session(event.room_sid))
     decisions = replay.play(event).decisions
     told = {name: v for name, v in body.items() if name not in _NOT_IN_TESTS}
