@@ -213,7 +213,7 @@ def test_without_a_token_nobody_looks(house: House, sandbox: Sandbox) -> None:
     assert order[0] == "CreateDispatch"
 
 
-def test_a_worker_that_died_between_the_look_and_its_end_meets_it_again(
+def test_where_the_look_fails_nothing_is_called_until_one_has_answered(
     house: House, sandbox: Sandbox
 ) -> None:
     house.rules.write_text(GREET)
