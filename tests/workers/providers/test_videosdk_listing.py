@@ -112,6 +112,14 @@ def test_sessions_told_otherwise_than_documented_are_not_read_as_none(answer: An
                 server.ask(question)
 
 
+def test_a_session_that_is_not_found_any_more_has_nobody() -> None:
+    with answering(lambda _path: (404, {"message": "Session not found"})) as server:
+        seen = server.ask(lambda provider: provider.people({"name": "m", "sid": "s/1"}))
+    assert seen.participants == ()
+    [(_, path, _)] = server.asked
+    assert path.startswith("/v2/sessions/s%2F1/participants/active?")
+
+
 def test_a_listing_that_is_not_there_is_not_read_as_an_empty_one() -> None:
     with (
         answering(lambda _path: (404, "<h1>Not Found</h1>")) as server,
@@ -121,7 +129,8 @@ def test_a_listing_that_is_not_there_is_not_read_as_an_empty_one() -> None:
 
 
 def test_sessions_that_are_over_are_left_out_where_the_server_lists_them_all() -> None:
-    page = {1: [session(sid="s-1", end=START)], 2: [session(sid="s-2")]}
+    over = session(sid="s-1", start="2024-01-01T00:00:00.000Z", end="2024-01-01T01:00:00.000Z")
+    page = {1: [over], 2: [session(sid="s-2")]}
 
     def answer(path: str) -> tuple[int, Any]:
         number = 2 if "page=2" in path else 1
