@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-
 import click
 
 from service.sandbox.agents import JOB_LISTING_DELAY
+from service.sandbox.process import serve
 from service.sandbox.server import DEFAULT_KEY, DEFAULT_PORT, DEFAULT_SECRET, Sandbox
 from service.sandbox.traffic import sample_workers
 
@@ -47,21 +44,7 @@ def main(
         job_listing_delay=job_listing_delay,
         workers=sample_workers() if with_workers else (),
     )
-    try:
-        asyncio.run(_serve(sandbox))
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise click.ClickException(f"cannot listen on {host}:{port}: {why}") from error
-
-
-async def _serve(sandbox: Sandbox) -> None:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    async with sandbox:
-        click.echo(sandbox.url)
-        await ended.wait()
+    serve(sandbox)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
     """The routes, each a verb on one kind of thing."""
     control = Control(sandbox)
     return [
-        web.route(verb, f"/sandbox/{thing}", _handler(action))
+        web.route(verb, f"/sandbox/{thing}", handler(action))
         for thing, verb, action in (
             ("rooms", "GET", control.rooms),
             ("rooms", "POST", control.create_room),
@@ -178,9 +178,11 @@ class Control:
         return {"events": played.events}
 
 
-def _handler(
+def handler(
     action: Callable[[Fields], Awaitable[Fields]],
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Answer requests with what an action makes of their fields."""
+
     async def handle(request: web.Request) -> web.Response:
         given = await request.json() if request.can_read_body else dict(request.query)
         try:

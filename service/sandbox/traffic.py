@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from service.sandbox.agents import Worker
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from service.sandbox.server import Sandbox
 
 
+S = TypeVar("S")
+
+
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """One thing that happens, and how to tell it."""
+class Scene(Generic[S]):
+    """One thing that happens on a stage, and how to tell it."""
 
     told: str
-    happens: Callable[[People], object]
+    happens: Callable[[S], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class Expected:
     room: str
     agent: str
     deployment: str = ""
+    provider: str = "livekit"
+    joins: bool = True
+    """False: no worker takes it, and its fallback follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ _PHONE: Final = {
     "sip.trunkPhoneNumber": "+34910000001",
 }
 
-ARRIVALS: Final = (
+ARRIVALS: Final[tuple[Scene[People], ...]] = (
     Scene(
         "Ana, who speaks Spanish, enters support-1",
         lambda p: p.join("support-1", "ana", name="Ana", room_metadata='{"lang":"es"}'),
@@ -88,7 +94,7 @@ ARRIVALS: Final = (
         lambda p: p.publish("support-1", "ana"),
     ),
 )
-DEPARTURES: Final = (
+DEPARTURES: Final[tuple[Scene[People], ...]] = (
     Scene("Luis leaves support-1", lambda p: p.leave("support-1", "luis")),
     Scene("Ben leaves support-2", lambda p: p.leave("support-2", "ben")),
     Scene("the telephone call ends", lambda p: p.leave("call-7001", "sip_+34600111222")),
@@ -109,7 +115,7 @@ def sample_workers() -> list[Worker]:
 
 async def play(
     sandbox: Sandbox,
-    scenes: Sequence[Scene] = ARRIVALS + DEPARTURES,
+    scenes: Sequence[Scene[People]] = ARRIVALS + DEPARTURES,
     *,
     pause: float = 0.0,
     tell: Callable[[str], object] = lambda _told: None,
@@ -128,7 +134,7 @@ async def play(
 
 def play_from_outside(
     sandbox: Sandbox,
-    scenes: Sequence[Scene] = ARRIVALS + DEPARTURES,
+    scenes: Sequence[Scene[People]] = ARRIVALS + DEPARTURES,
     *,
     pause: float = 0.0,
     tell: Callable[[str], object] = lambda _told: None,

@@ -1,4 +1,4 @@
-"""A stand-in VideoSDK, for tests.
+"""A stand-in VideoSDK, for `dispatcher demo --scenario videosdk` and for tests.
 
 It answers the part of VideoSDK's HTTP API that sends agents and tells who is in a meeting, sends
 signed webhooks and plays the agents. It does what https://docs.videosdk.live documents and is
@@ -9,6 +9,8 @@ documentation is silent, the choice made here is told beside it. It carries no m
         videosdk.join("abcd-efgh-ijkl", "ana", name="Ana")
         ...
         assert videosdk.violations == []
+
+    python -m service.sandbox.videosdk --webhook-url URL       # as a process, see control.py
 
 Public names:
 

@@ -14,6 +14,7 @@ from service.sandbox.faults import Fault, FaultName, Faults
 from service.sandbox.loop import LoopBound, Pauses, on_loop
 from service.sandbox.videosdk.agents import Agent, Agents
 from service.sandbox.videosdk.api import Api
+from service.sandbox.videosdk.control import control_routes
 from service.sandbox.videosdk.sessions import Session, Sessions, Shape
 from service.sandbox.videosdk.webhooks import Webhooks
 
@@ -91,6 +92,7 @@ class VideoSdkSandbox(LoopBound):
         self._pauses.begin()
         await self.webhooks.start()
         app = web.Application()
+        app.add_routes(control_routes(self))
         app.router.add_route("*", "/{path:.*}", self._api.answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
