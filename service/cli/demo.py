@@ -14,7 +14,8 @@ from rich.text import Text
 
 from service.cli.commands import Failure, example
 from service.cli.output import json_option, print_json, print_table, printable, table
-from service.demo import ARRIVED, Demo
+from service.demo import Demo
+from service.scenarios import ARRIVED, SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,22 +23,39 @@ if TYPE_CHECKING:
 _JOIN_SECONDS: Final = 30.0
 _FRAME_LINES: Final = 7
 """Lines of the screen that are headings, the prompt and what was said above it."""
-_COLUMNS: Final = ("ROOM", "RULE", "AGENT", "DEPLOYMENT", "STATE", "METADATA")
+_COLUMNS: Final = ("room", "rule", "agent", "deployment", "state", "metadata")
+_COLUMNS_WITH_VIDEOSDK: Final = (*_COLUMNS[:2], "provider", *_COLUMNS[2:])
 _SHOWN: Final = ("room", "rule", "agent", "deployment", "metadata", "state")
 
 
-@click.command(epilog=example("dispatcher demo", "dispatcher demo --once --json"))
+@click.command(
+    epilog=example(
+        "dispatcher demo",
+        "dispatcher demo --once --json",
+        "dispatcher demo --scenario videosdk",
+    )
+)
 @click.option("--once", is_flag=True, help="Run the traffic, print the summary, and exit.")
+@click.option(
+    "--scenario",
+    type=click.Choice(list(SCENARIOS)),
+    default=next(iter(SCENARIOS)),
+    show_default=True,
+    help="What is played; videosdk: both providers, side by side.",
+)
 @json_option
-def demo(*, once: bool, as_json: bool) -> None:
+def demo(*, once: bool, scenario: str, as_json: bool) -> None:
     """Try it all against a stand-in for LiveKit, with sample rules.
 
     It is the whole service, with callers who come and go. Nothing needs to be configured and
     nothing is kept. With --once the exit status is 1 if anything was not as the sample rules say.
+
+    With --scenario videosdk there is a stand-in for VideoSDK too: its meetings have agents, and its
+    voicemail takes over where an agent of LiveKit does not come.
     """
     if as_json and not once:
         raise click.UsageError("--json needs --once")
-    with Demo() as running:
+    with Demo(SCENARIOS[scenario]) as running:
         if running.stopping:
             raise Failure("stopped before it had started")
         if once:
@@ -68,13 +86,14 @@ def _once(demo: Demo, tell: Callable[[str], object]) -> list[str]:
 
 
 def _summary(demo: Demo, *, as_json: bool) -> None:
-    dispatches, events = demo.dispatches(), len(demo.sandbox.webhooks())
+    dispatches, events = demo.dispatches(), len(demo.webhooks())
     if as_json:
-        shown = [{name: dispatch[name] for name in _SHOWN} for dispatch in dispatches]
+        names = ("provider", *_SHOWN) if demo.scenario.has_videosdk else _SHOWN
+        shown = [{name: dispatch[name] for name in names} for dispatch in dispatches]
         print_json({"events": events, "dispatches": shown})
         return
     click.echo()
-    print_table(_COLUMNS, [_row(dispatch) for dispatch in dispatches], empty="no dispatches")
+    print_table(_heads(demo), [_row(demo, each) for each in dispatches], empty="no dispatches")
     joined = sum(dispatch["state"] in ARRIVED for dispatch in dispatches)
     click.echo(f"\n{events} events, {len(dispatches)} dispatches, {joined} agents joined")
 
@@ -107,7 +126,7 @@ def _plain(demo: Demo) -> None:
         for dispatch in demo.dispatches():
             if (key := (dispatch["id"], dispatch["state"])) not in seen:
                 seen.add(key)
-                click.echo("  " + "  ".join(_row(dispatch)))
+                click.echo("  " + "  ".join(_row(demo, dispatch)))
         demo.step(0.5)
 
 
@@ -120,7 +139,7 @@ def _script(demo: Demo) -> Iterator[str]:
 
 def _screen(demo: Demo, told: list[str], height: int) -> Group:
     """The whole table of dispatches, and of the rest as much as the terminal has lines for."""
-    dispatches = [_row(dispatch) for dispatch in demo.dispatches()]
+    dispatches = [_row(demo, each) for each in demo.dispatches()]
     lines = max(2, (height - len(dispatches) - _FRAME_LINES) // 2)
     return Group(
         Text("What happens", style="bold"),
@@ -128,7 +147,7 @@ def _screen(demo: Demo, told: list[str], height: int) -> Group:
         Text("What was decided", style="bold"),
         *(_line(line) for line in _decisions(demo)[-lines:]),
         Text("What was dispatched", style="bold"),
-        table(_COLUMNS, dispatches, one_line=True),
+        table(_heads(demo), dispatches, one_line=True),
     )
 
 
@@ -157,7 +176,7 @@ def _decisions(demo: Demo) -> list[str]:
 def _heading(demo: Demo) -> list[str]:
     data = shlex.quote(demo.exports["DISPATCHER_DATA"])
     return [
-        f"Webhooks go to {demo.webhook_url}, rules are {demo.settings.rules}",
+        f"Webhooks go to {' and '.join(demo.webhook_urls)}, rules are {demo.settings.rules}",
         f"In another terminal: DISPATCHER_DATA={data} {_command()} dispatches",
     ]
 
@@ -168,6 +187,13 @@ def _command() -> str:
     return shlex.quote(str(here)) if here.name == "dispatcher" else "dispatcher"
 
 
-def _row(dispatch: dict[str, Any]) -> list[str]:
-    names = ("room", "rule", "agent", "deployment", "state", "metadata")
-    return [printable(dispatch.get(name)) for name in names]
+def _columns(demo: Demo) -> tuple[str, ...]:
+    return _COLUMNS_WITH_VIDEOSDK if demo.scenario.has_videosdk else _COLUMNS
+
+
+def _heads(demo: Demo) -> list[str]:
+    return [name.upper() for name in _columns(demo)]
+
+
+def _row(demo: Demo, dispatch: dict[str, Any]) -> list[str]:
+    return [printable(dispatch.get(name)) for name in _columns(demo)]

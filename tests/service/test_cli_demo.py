@@ -47,8 +47,42 @@ def test_once_tells_the_story_in_a_pipe_without_colour(temporary):
     assert "\x1b" not in done.stdout
 
 
+def test_once_with_both_providers_prints_who_was_sent_by_which(temporary):
+    done = dispatcher("demo", "--once", "--scenario", "videosdk", "--json", environ=temporary)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    found = {(d["provider"], d["room"], d["agent"], d["state"]) for d in told["dispatches"]}
+    assert found == {
+        ("videosdk", "abcd-efgh-ijkl", "host", "active"),
+        ("livekit", "night-1", "night-desk", "superseded"),
+        ("videosdk", "night-1", "voicemail", "active"),
+        ("livekit", "support-1", "greeter", "active"),
+    }
+    assert {d["rule"] for d in told["dispatches"]} == {"meeting", "night", "support"}
+    assert len(told["dispatches"]) == 4
+    assert told["events"] == 15
+
+
+def test_once_with_both_providers_shows_them_in_its_table(temporary):
+    done = dispatcher("demo", "--once", "--scenario", "videosdk", environ=temporary)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Ana enters VideoSDK's meeting abcd-efgh-ijkl\n")
+    (voicemail,) = [line.split() for line in done.stdout.splitlines() if "voicemail" in line]
+    assert voicemail[:5] == ["night-1", "night", "videosdk", "voicemail", "active"]
+    assert "\nROOM            RULE     PROVIDER  AGENT " in done.stdout
+    assert "4 dispatches, 3 agents joined\n" in done.stdout
+    assert done.stdout.endswith("\nAll is as the sample rules say.\n")
+
+
+def test_a_scenario_that_is_not_there_is_wrong_use():
+    done = dispatcher("demo", "--scenario", "zoom")
+    assert done.returncode == 2
+    assert "'zoom' is not one of 'livekit', 'videosdk'" in done.stderr
+
+
 def test_settings_of_the_environment_do_not_touch_it(temporary):
-    wrong = {"LIVEKIT_URL": "nonsense", "REDIS_URL": "nonsense", "DISPATCHER_PORT": "nonsense"}
+    wrong = {"LIVEKIT_URL": "nonsense", "REDIS_URL": "nonsense", "DISPATCHER_PORT": "nonsense",
+             "VIDEOSDK_URL": "nonsense", "VIDEOSDK_TOKEN": "nonsense"}  # fmt: skip
     assert dispatcher("demo", "--once", "--json", environ=temporary | wrong).returncode == 0
 
 
