@@ -60,6 +60,8 @@ def read_videosdk_event(
     if at is None or not 0 <= at < received_at:
         at = received_at
     parts: dict[str, Any] = {"room": {"sid": session, "name": _text(told, "meetingId")}}
+    if name is EventName.ROOM_STARTED:  # by which it is told from an earlier session of the meeting
+        parts["room"]["creation_time"] = int(at)
     if participant:
         parts["participant"] = {
             "sid": participant,

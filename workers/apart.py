@@ -38,6 +38,8 @@ LOOK_SECONDS: Final = 1.0
 WATCH_SECONDS: Final = 10.0
 """Between two looks whether it is there still."""
 ABSENT_SECONDS: Final = 2.0
+COMING_SECONDS: Final = 30.0
+"""How long an agent that is not wanted any more may still be on its way."""
 LOOKS_TO_BELIEVE: Final = 2
 
 log = structlog.get_logger(__name__)
@@ -50,10 +52,12 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         reason = f"{Why.NOT_CONFIGURED}: {dispatch.provider} is not configured here"
         return gave_up(dispatch, reason, tools.queue.now())
     try:
-        if dispatch.doubtful or dispatch.failures:
+        has_forgotten = tools.queue.may_have_forgotten(dispatch.event_at)
+        if dispatch.doubtful or dispatch.failures or has_forgotten:
             seen = await look_for(dispatch, hold, tools, place)
             if seen.made or seen.agent is not None:
                 return _found(dispatch, seen, tools)
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
         return await _call(dispatch, place, tools)
     except NoAgent as error:
         return gave_up(dispatch, f"{Why.NO_WORKER}: {error}", tools.queue.now())
@@ -64,17 +68,19 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
 
 
 async def _call(dispatch: Dispatch, place: Place, tools: Tools) -> Stepped:
-    if place.gate.full:
-        raise NotSent(f"{dispatch.provider} has its share of this worker's calls")
     began = tools.queue.now()
     try:
-        with place.gate.entered():
+        with place.entered(dispatch):
             answer = await place.provider.create(order_of(dispatch, place))
     except Unclear as error:
         due = began + (EXECUTION_SECONDS if place.lists else dispatch.patience)
         now = tools.queue.now()
         return Stepped(dispatch.told(str(error), now, step=Step.SETTLE, due=due, called_at=None))
     stepped = echoed(dispatch, answer, tools)
+    if place.lists is not None:
+        for dispatch_id in stepped.unwanted:
+            await _unless_gone(place.lists.delete(place.room, dispatch_id))
+        stepped = stepped._replace(unwanted=())
     return stepped._replace(dispatch=_watched(replace(stepped.dispatch, doubtful=False), tools))
 
 
@@ -144,17 +150,22 @@ async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         if place is not None and place.lists is not None and seen.made:
             await tools.queue.keep(hold, CALL_SECONDS + 1)
             await _unless_gone(place.lists.delete(place.room, seen.made))
-        if place is not None and seen.agent is not None:
+        if place is not None and seen.agent is not None and _is_surely(dispatch, seen):
             await tools.queue.keep(hold, CALL_SECONDS + 1)
             await _unless_gone(place.provider.remove(place.room, str(seen.agent["identity"])))
     except ProviderError as error:
         log.warning("withdrawal_put_off", room=hold.room, error=str(error))
         return later(dispatch, str(error), tools)
     now, why = tools.queue.now(), dispatch.reason or ""
+    began = dispatch.accepted_at or dispatch.called_at or dispatch.wanted_at
+    is_unseen = dispatch.agent_identity is None and seen.agent is None
+    is_coming = is_unseen and place is not None and place.lists is None
+    if dispatch.withdrawn is State.RELEASED and is_coming and now < began + COMING_SECONDS:
+        return Stepped(replace(dispatch, due=now + LOOK_SECONDS, failures=0))
     if dispatch.withdrawn is State.RELEASED:
-        follower = await released(dispatch, hold, tools, now)
+        follower = await released(dispatch, hold, tools, 0.0)
         return Stepped(dispatch.ended(State.RELEASED, why, now), follower=follower)
-    return gave_up(dispatch, why, now, seen_at=now)
+    return gave_up(dispatch, why, now)
 
 
 async def replace_failed(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
@@ -167,7 +178,7 @@ async def replace_failed(dispatch: Dispatch, hold: Hold, tools: Tools) -> Steppe
             return later(dispatch, str(error), tools)
     now = tools.queue.now()
     cleared = dispatch.to(State.REQUESTED, dispatch.reason, now, step=Step.CREATE, due=now)
-    return Stepped(replace(cleared, event_at=now, wanted_at=now, failures=0))
+    return Stepped(replace(cleared, event_at=0.0, wanted_at=now, failures=0))
 
 
 async def nothing(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:  # noqa: ARG001 - a step
@@ -209,6 +220,13 @@ def identified(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
 
 def _waits_here(dispatch: Dispatch) -> bool:
     return dispatch.apart and not dispatch.target and dispatch.withdrawn is None
+
+
+def _is_surely(dispatch: Dispatch, seen: Seen) -> bool:
+    """Whether who was seen is its agent and nobody else's: only what is ours is removed."""
+    if dispatch.agent_identity is not None or seen.made or seen.agent is None:
+        return True
+    return dispatch.agent in (seen.agent["name"], seen.agent["identity"])
 
 
 def _found(dispatch: Dispatch, seen: Seen, tools: Tools) -> Stepped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from rules.agents_are import from_pairs
@@ -12,7 +13,7 @@ from workers.errors import NotSent
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, Order, identities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rules.event import Fields
     from workers.dispatch import Dispatch
@@ -28,8 +29,24 @@ class Place(NamedTuple):
     provider: Provider
     lists: ListingProvider | None
     """The same, if it lists dispatches."""
-    gate: Gate
+    gate: Gate | None
+    """None: whoever works on the room is inside already."""
     room: str
+
+    @contextmanager
+    def entered(self, dispatch: Dispatch) -> Iterator[None]:
+        """Be among those who call there, for as long as the block lasts.
+
+        Raises:
+            NotSent: they are enough.
+        """
+        if self.gate is None:
+            yield
+            return
+        if self.gate.full:
+            raise NotSent(f"{dispatch.provider} has its share of this worker's calls")
+        with self.gate.entered():
+            yield
 
 
 class Seen(NamedTuple):
@@ -49,7 +66,8 @@ def place_of(dispatch: Dispatch, hold: Hold, tools: Tools) -> Place | None:
         return None
     lists = tools.providers.get(server_id)
     room = dispatch.target or hold.room
-    return Place(tools.place(server_id), lists, tools.gates[server_id], room)
+    gate = tools.gates[server_id] if server_id != hold.server_id else None
+    return Place(tools.place(server_id), lists, gate, room)
 
 
 async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | None) -> Seen:
@@ -60,9 +78,7 @@ async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | 
     """
     if place is None:
         return Seen()
-    if place.gate.full:
-        raise NotSent(f"{dispatch.provider} has its share of this worker's calls")
-    with place.gate.entered():
+    with place.entered(dispatch):
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         if place.lists is None:
             snapshot = await place.provider.snapshot(place.room)
@@ -71,7 +87,8 @@ async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | 
             return Seen()
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await place.lists.dispatches(place.room)
-        mine = [d for d in listed if d.attributes.get(ID_ATTRIBUTE) == dispatch.id]
+        known = (dispatch.id, dispatch.dispatch_id)  # servers up to 1.11 keep no attributes
+        mine = [d for d in listed if d.attributes.get(ID_ATTRIBUTE) == known[0] or d.id == known[1]]
         if not mine:
             return Seen()
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)

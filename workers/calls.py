@@ -118,7 +118,7 @@ async def _ready(hold: Hold, tools: Tools) -> list[Due]:
             if tools.queue.now() - began <= LOOKUP_SECONDS + CALL_SECONDS:  # else it slept in it
                 looked_at, looked_up = tools.queue.now(), frozenset(d.id for d, _ in due)
             continue
-        due = due[:CALLS_EACH]
+        due = _one_apart(due[:CALLS_EACH])
         now = tools.queue.now()
         began_anew = [
             replace(d, called_at=now, called_by=hold.token)
@@ -140,6 +140,12 @@ def _due(hold: Hold, now: float) -> list[Due]:
         (each for each in steps if each.step in _STEPS),
         key=lambda each: each.dispatch.called_at is None,
     )
+
+
+def _one_apart(due: list[Due]) -> list[Due]:
+    """Without all but the first that no listing shows: each looks who is not another's agent."""
+    first = next((each for each in due if each.dispatch.apart), None)
+    return [each for each in due if not each.dispatch.apart or each is first]
 
 
 def _must_look(
@@ -178,6 +184,8 @@ async def _take_over(hold: Hold, tools: Tools) -> None:
 def _taken_over(dispatch: Dispatch, now: float) -> Dispatch:
     """Its caller lost the room, and may have called, or may even be calling."""
     called_at = dispatch.called_at or now
+    if dispatch.withdrawn is not None:  # it is to go, whatever came of the call
+        return replace(dispatch, called_at=None, doubtful=True)
     return replace(
         dispatch,
         step=Step.SETTLE,

@@ -139,7 +139,10 @@ def _missing(record: Record, session: Session, listing: Snapshot) -> frozenset[s
     agents = {
         d.agent_sid
         for d in record.dispatches.values()
-        if d.state is State.ACTIVE and d.agent_sid is not None and d.room_sid == session.sid
+        if d.state is State.ACTIVE
+        and d.agent_sid is not None
+        and d.room_sid == session.sid
+        and not d.target  # that one is in another room
     }
     return frozenset((session.participants.keys() | agents) - listed - session.gone.keys())
 
@@ -189,7 +192,9 @@ def is_told(record: Record, event: Event) -> bool:
     What somebody runs again is decided again.
     """
     if event.source == VIDEOSDK and event.participant is not None:  # one sid for all visits
-        there = record.session.participants if record.session is not None else {}
+        session = record.session
+        is_same = session is not None and session.sid == event.room_sid
+        there = session.participants if session is not None and is_same else {}
         is_here = event.participant.get("sid") in there
         return event.name == EventName.PARTICIPANT_JOINED and is_here and REPLAY not in event.id
     return bool(record.told) and REPLAY not in event.id and _told(event) in record.told

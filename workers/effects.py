@@ -16,6 +16,7 @@ from workers.looking import look
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS
 from workers.reasons import Why
 from workers.scheduled import end_waits
+from workers.states import State
 from workers.writing import write_record
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ async def _no_such_server(hold: Hold, tools: Tools) -> None:
         return
     hint = "its LiveKit server is not configured; see LIVEKIT_URL and LIVEKIT_URLS"
     reason = f"{Why.NOT_CONFIGURED}: {hint}"
-    over = [d.dropped(reason, now) for d in dispatches]
+    dropped = [d.dropped(reason, now) for d in dispatches]
+    over = [d.ended(State.RELEASED, reason, now) if d.live else d for d in dropped]
     record = hold.record.with_dispatches(over)
     record = replace(record, agents={}, sweep=(), unwanted=(), look_due=None)
     await write_record(hold, tools, record, over)

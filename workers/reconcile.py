@@ -12,6 +12,7 @@ import asyncio
 import time
 from dataclasses import asdict, dataclass
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 import structlog
@@ -119,7 +120,7 @@ class Reconciler:
         self._restarted = restarted
         self._monotonic = monotonic
         self._is_first = True
-        self._failed_at = float("-inf")
+        self._failed_at: dict[str, float] = {}
 
     async def run(self) -> None:
         """Reconcile for as long as this runs. Whatever goes wrong, the next turn comes."""
@@ -138,8 +139,8 @@ class Reconciler:
         self._restarted.clear()
         self._is_first = False
         for server_id in self._tools.places:
-            if self._monotonic() - self._failed_at < FAILED_SECONDS:
-                return
+            if self._monotonic() - self._failed_at.get(server_id, -inf) < FAILED_SECONDS:
+                continue
             age = await self._now() - await self._last(server_id)
             is_due = age >= self._interval * (0.9 + 0.2 * self._tools.chance())
             if is_due or is_at_once or (is_first and age > RECENT_SECONDS):
@@ -162,7 +163,7 @@ class Reconciler:
             rooms = await self._tools.place(server_id).rooms()
         except ProviderError as error:  # never read as if there were no rooms
             log.warning("reconcile_put_off", error=str(error))
-            self._failed_at = self._monotonic()
+            self._failed_at[server_id] = self._monotonic()
             return
         done.calls, done.rooms = 1, len(rooms)
         seen = Strangers()

@@ -113,6 +113,8 @@ async def released(dispatch: Dispatch, hold: Hold, tools: Tools, seen_at: float)
     release = _release(dispatch, await recalled(hold, tools))
     if session is None or session.ended or release is None:
         return None
+    if session.sid != dispatch.room_sid:  # it was another session's
+        return None
     origin = _origin(dispatch)
     if release.holds(origin, origin, session, already=True):
         return None

@@ -57,7 +57,7 @@ def add_ordering(pages: Blueprint, sources: Sources) -> None:
 def _send(sources: Sources) -> AnyResponse | tuple[str, int]:
     given, name = request.form, request.form.get("name", "")
     chosen = given.get("server", "")
-    if chosen not in sources.server_ids:
+    if chosen not in {server.id for server in sources.servers}:
         try:
             chosen = server_of_room(sources.redis, sources.settings, name).id
         except WhichServer:

@@ -188,6 +188,33 @@ class TestFromLiveKit:
         eventually(lambda: house.dispatches()[0]["state"] == "ended", timeout=25)
 
 
+def test_an_agent_abroad_is_not_taken_for_one_who_has_left_here(
+    house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+) -> None:
+    house.settings = replace(house.settings, reconcile_interval=timedelta(seconds=1))
+    house.rules.write_text(ABROAD)
+    house.start_worker()
+    videosdk.join("meet-support-1", "bridge")
+    sandbox.join("support-1", "ana")
+    eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=8)
+    throughout(lambda: told(house) == [("videosdk", "greeter", "active")], 6)
+
+
+def test_an_agent_that_comes_when_nobody_wants_it_any_more_is_removed(
+    house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+) -> None:
+    videosdk.remove_agent(videosdk.agents.registered[0])
+    videosdk.add_agent(Agent("greeter", join_delay=2.5, name="greeter"))
+    house.rules.write_text(ABROAD.replace("join_within: 2s", "join_within: 9s"))
+    house.start_worker()
+    videosdk.join("meet-support-1", "bridge")
+    sandbox.join("support-1", "ana")
+    eventually(lambda: told(house) == [("videosdk", "greeter", "pending")])
+    sandbox.delete_room("support-1")
+    eventually(lambda: told(house) == [("videosdk", "greeter", "released")], timeout=12)
+    assert agents(videosdk, "meet-support-1") == []
+
+
 def test_a_meeting_of_videosdk_may_have_an_agent_of_livekit(
     house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
 ) -> None:
