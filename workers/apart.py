@@ -79,25 +79,22 @@ async def _call(dispatch: Dispatch, place: Place, tools: Tools) -> Stepped:
     stepped = echoed(dispatch, answer, tools)
     if place.lists is not None:
         for dispatch_id in stepped.unwanted:
-            await _unless_gone(place.lists.delete(place.room, dispatch_id))
+            with suppress(ProviderError):  # what it was asked for is over, whatever stays
+                await place.lists.delete(place.room, dispatch_id)
         stepped = stepped._replace(unwanted=())
     return stepped._replace(dispatch=_watched(replace(stepped.dispatch, doubtful=False), tools))
 
 
 async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Find out whether an unclear call was done; where it was not, call again."""
-    place, now = place_of(dispatch, hold, tools), tools.queue.now()
-    if place is not None and place.lists is None and now < dispatch.wanted_at + dispatch.patience:
-        return Stepped(replace(dispatch, due=dispatch.wanted_at + dispatch.patience))
+    place = place_of(dispatch, hold, tools)
     try:
         seen = await look_for(dispatch, hold, tools, place)
     except ProviderError as error:
         return later(dispatch, str(error), tools)
     if seen.made or seen.agent is not None:
         return _found(dispatch, seen, tools)
-    # It is late by now: what is tried again is tried from now on.
-    fresh = replace(dispatch, wanted_at=tools.queue.now(), failures=dispatch.failures + 1)
-    return again(fresh, dispatch.reason or "it was not done", tools)
+    return again(dispatch, dispatch.reason or "it was not done", tools)
 
 
 async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:

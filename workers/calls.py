@@ -186,10 +186,12 @@ def _taken_over(dispatch: Dispatch, now: float) -> Dispatch:
     called_at = dispatch.called_at or now
     if dispatch.withdrawn is not None:  # it is to go, whatever came of the call
         return replace(dispatch, called_at=None, doubtful=True)
+    # Where nothing is listed, it shows only when its agent should be there.
+    wait = max(EXECUTION_SECONDS, dispatch.patience) if dispatch.apart else EXECUTION_SECONDS
     return replace(
         dispatch,
         step=Step.SETTLE,
-        due=max(now, called_at + EXECUTION_SECONDS),
+        due=max(now, called_at + wait),
         called_at=None,
         doubtful=True,
     )
