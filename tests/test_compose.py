@@ -30,7 +30,8 @@ from tests.live.livekit_server import require_live_extra, require_livekit_server
 from tests.live.participants import RealPeople, join_token
 from tests.ports import free_ports
 from tests.waiting import eventually
-from workers.settings import _Variables, load_settings
+from workers.settings import load_settings
+from workers.variables import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ def test_workers_can_be_scaled() -> None:
 @pytest.mark.parametrize("service", ["web", "worker"])
 def test_web_and_worker_are_given_settings_that_exist(service: str) -> None:
     environment = compose({})["services"][service]["environment"]
-    assert {name.lower() for name in environment} <= set(_Variables.model_fields)
+    assert {name.lower() for name in environment} <= set(Variables.model_fields)
     settings = load_settings(environment)
     assert settings.secret_of("devkey") is not None
 

@@ -143,7 +143,7 @@ def _withdrawn(dispatch: Dispatch, tools: Tools, now: float) -> Dispatch:
     """It is to go, and whatever its rule says, nothing takes its place."""
     last = replace(dispatch, release_when=Leaving.NEVER.value, fallback=())
     why = f"{Why.HELD}: removed by hand"
-    if dispatch.state in _WITH_LIVEKIT:
+    if dispatch.state in _WITH_LIVEKIT or (dispatch.apart and dispatch.may_be_there):
         return last.withdrawing(State.RELEASED, why, now)
     if dispatch.called_at is not None:  # by a worker that has lost the room
         due = max(dispatch.due, dispatch.called_at + EXECUTION_SECONDS)

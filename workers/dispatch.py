@@ -190,7 +190,7 @@ class Dispatch:
         return (self.id, self.token_mark) if self.token_mark else (self.id,)
 
     @property
-    def _may_be_there(self) -> bool:
+    def may_be_there(self) -> bool:
         """Whether a call for it was made, or may have been."""
         is_called = self.called_at is not None or self.step is Step.SETTLE or self.doubtful
         return is_called or self.state in (State.PENDING, State.ACTIVE)
@@ -280,7 +280,7 @@ class Dispatch:
         """Its session is over: it is too, if it was not yet, and nothing is owed any more."""
         if not self.live:
             return replace(self, step=Step.NOTHING)
-        if self.target and self._may_be_there:  # that room goes on
+        if self.target and self.may_be_there:  # that room goes on
             is_going = self.step is Step.WITHDRAW
             return self if is_going else self.withdrawing(State.RELEASED, reason, now)
         state = State.ENDED if self.state is State.ACTIVE else State.FAILED

@@ -117,8 +117,9 @@ class Tools:
     @property
     def whose(self) -> frozenset[Name]:
         """The providers whose agents can be sent."""
-        livekit = {Name.LIVEKIT} if self.providers else set()
-        return frozenset(livekit | ({Name.VIDEOSDK} if self.videosdk else set()))
+        if not self.videosdk:
+            return frozenset({Name.LIVEKIT})
+        return frozenset({Name.VIDEOSDK, Name.LIVEKIT} if self.providers else {Name.VIDEOSDK})
 
     @property
     def places(self) -> Mapping[str, Provider]:

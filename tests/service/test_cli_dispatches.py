@@ -10,6 +10,7 @@ from tests.service.cli import dispatcher, keep
 from workers.dispatch import Dispatch, Move, State
 from workers.history import dispatch_document
 from workers.planned import follower_ids, next_rung
+from workers.shown import shown as seen
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ class TestKept:
     def test_one_that_cannot_be_read_is_told_of_beside_the_answer(self, environ, redis, how):
         strange = {
             "empty": {},
-            "as people see it": DISPATCH.to_json(),
+            "as people see it": seen(DISPATCH),
             "in another state": dispatch_document(None, DISPATCH).value | {"state": "lost"},
         }[how]
         redis.set("lkd:dispatch:D1", json.dumps(strange))

@@ -11,6 +11,7 @@ import pytest
 from service.sandbox import running
 from service.sandbox.videosdk import Agent, VideoSdkSandbox
 from tests.waiting import eventually, throughout
+from workers.orders import Orders
 from workers.videosdk_account import VideoSdkAccount
 
 if TYPE_CHECKING:
@@ -265,3 +266,19 @@ class TestUnheardOf:
         eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=12)
         videosdk.end("m-1")
         eventually(lambda: told(house) == [("videosdk", "greeter", "ended")], timeout=15)
+
+
+def test_a_call_whose_outcome_nobody_knows_is_taken_back_by_hand(
+    house: House, videosdk: VideoSdkSandbox
+) -> None:
+    videosdk.remove_agent(videosdk.agents.registered[0])
+    videosdk.add_agent(Agent("greeter", name="greeter"))
+    house.rules.write_text(GREET.replace("join_within: 2s", "join_within: 9s"))
+    house.start_worker()
+    videosdk.fault("unavailable_after_work", "DispatchAgent", times=1)
+    videosdk.join("m-1", "ana")
+    [dispatch] = eventually(lambda: agents(videosdk, "m-1") and house.dispatches(state="requested"))
+    assert house.settings.videosdk is not None
+    Orders(house.redis).remove(house.settings.videosdk.id, "m-1", dispatch["id"])
+    eventually(lambda: told(house) == [("videosdk", "greeter", "released")], timeout=12)
+    assert agents(videosdk, "m-1") == []
