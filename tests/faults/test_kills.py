@@ -73,7 +73,7 @@ def test_each_caller_gets_one_agent_though_every_process_is_killed_in_turn(
         killed = Counter[str]()
         for word, which in VICTIMS:
             before = _delivered(sandbox)
-            eventually(lambda before=before: _delivered(sandbox) > before + 150, timeout=60)
+            eventually(lambda before=before: _delivered(sandbox) > before + 150, timeout=120)
             victim = eventually(
                 lambda word=word, which=which: up.pids(word)[which : which + 1], timeout=20
             )[0]

@@ -157,7 +157,7 @@ def the_double_goes(house: House, sandbox: Sandbox, room: str, figure: Figure) -
     eventually(lambda: set(people) == {"ana", dispatch["agent_identity"]})
     seconds = overlap(sandbox)
     figure(f"a double lived for {seconds:.1f} s")
-    assert seconds < 7
+    assert seconds < 12  # the look comes after 6 s; a busy machine adds to that
 
 
 def overlap(sandbox: Sandbox) -> float:

@@ -59,7 +59,7 @@ def logged(up, event):
 
 @pytest.mark.parametrize("victim", ["valkey", "web", "web worker", "worker"])
 def test_a_child_killed_at_any_time_comes_back_and_nothing_accepted_is_lost(up, victim):
-    eventually(lambda: len(logged(up, "worker_started")) == 1)
+    eventually(lambda: len(logged(up, "worker_started")) == 1, timeout=30)
     assert accepted(up, "EV_before") == "accepted"
     before = processes(up)
     os.kill(before[victim], signal.SIGKILL)
