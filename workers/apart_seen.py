@@ -87,8 +87,7 @@ async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | 
             return Seen()
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await place.lists.dispatches(place.room)
-        known = (dispatch.id, dispatch.dispatch_id)  # servers up to 1.11 keep no attributes
-        mine = [d for d in listed if d.attributes.get(ID_ATTRIBUTE) == known[0] or d.id == known[1]]
+        mine = [each for each in listed if dispatch.is_sent_as(each)]
         if not mine:
             return Seen()
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)

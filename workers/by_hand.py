@@ -15,7 +15,7 @@ from rules.decision import Reason
 from rules.frozen import replace
 from rules.release import Leaving
 from workers import keys, orders
-from workers.dispatch import ID_ATTRIBUTE, Dispatch, State, Step
+from workers.dispatch import Dispatch, State, Step
 from workers.errors import NotYet, ProviderError, Refused
 from workers.looking import look
 from workers.planned import ordered
@@ -162,7 +162,7 @@ async def _remove_agent(hold: Hold, tools: Tools, order: Order) -> None:
             provider, gate = _server(hold, tools)
             with gate.entered():
                 sent = await _removed(identity, hold, tools, provider)
-            ours = [d for d in live if any(_is_of(d, each) for each in sent)]
+            ours = [d for d in live if any(d.is_sent_as(each) for each in sent)]
     except (NotYet, ProviderError) as error:
         is_old = tools.queue.now() - order.received_at > PATIENCE_SECONDS
         if not isinstance(error, Refused) and not is_old:
@@ -189,16 +189,11 @@ async def _removed(identity: str, hold: Hold, tools: Tools, provider: Provider) 
     listed = await lists.dispatches(hold.room) if lists is not None else ()
     sent = [d for d in listed if identity in identities([d])]
     live = [d for d in hold.record.dispatches.values() if d.live]
-    if not any(_is_of(d, each) for d in live for each in sent):
+    if not any(d.is_sent_as(each) for d in live for each in sent):
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         await provider.remove(hold.room, identity)
         log.info("agent_removed", room=hold.room, identity=identity)
     return sent
-
-
-def _is_of(dispatch: Dispatch, listed: Listed) -> bool:
-    """Whether what is listed was made for a dispatch of ours."""
-    return listed.attributes.get(ID_ATTRIBUTE) == dispatch.id or listed.id == dispatch.dispatch_id
 
 
 async def _sid(hold: Hold, tools: Tools) -> str | None:

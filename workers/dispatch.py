@@ -12,6 +12,8 @@ from workers.states import LIVE, MOVES, Move, State, Step, with_move
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workers.providers.base import Listed
+
 __all__ = ["ID_ATTRIBUTE", "LIVE", "SID_ATTRIBUTE", "Dispatch", "Move", "State", "Step"]
 
 ID_ATTRIBUTE: Final = "lkd.dispatch"
@@ -194,6 +196,10 @@ class Dispatch:
         """Whether a call for it was made, or may have been."""
         is_called = self.called_at is not None or self.step is Step.SETTLE or self.doubtful
         return is_called or self.state in (State.PENDING, State.ACTIVE)
+
+    def is_sent_as(self, listed: Listed) -> bool:
+        """Whether what LiveKit lists was made for it."""
+        return listed.attributes.get(ID_ATTRIBUTE) == self.id or listed.id == self.dispatch_id
 
     @property
     def own_attributes(self) -> dict[str, str]:

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from service.sandbox.access import read_token
 from service.sandbox.agents import JOB_LISTING_DELAY, Agents, Worker
+from service.sandbox.breakable import Breakable
 from service.sandbox.calls import Calls
 from service.sandbox.control import control_routes
 from service.sandbox.deliveries import RETRY_WAITS
-from service.sandbox.faults import Fault, FaultName, Faults
+from service.sandbox.faults import FaultName, Faults
 from service.sandbox.loop import Pauses, on_loop
 from service.sandbox.methods import Methods
 from service.sandbox.people import People
@@ -33,7 +34,7 @@ DEFAULT_SECRET: Final = "secretsecretsecretsecretsecretsecret"  # noqa: S105 - t
 _LARGEST_BODY: Final = 4 * 1024 * 1024
 
 
-class Sandbox(People):
+class Sandbox(Breakable, People):
     """A stand-in LiveKit server: `async with Sandbox(webhook_urls=[…]) as livekit: …`.
 
     Its methods may be called on its loop and, once it has started, from any other thread.
@@ -175,32 +176,6 @@ class Sandbox(People):
         """Offer a dispatch's job once more, as LiveKit Cloud does when its agent has failed."""
         opened = self.rooms.open[room]
         self.agents.offer(opened, opened.dispatches[dispatch_id])
-
-    @on_loop
-    def fault(
-        self,
-        name: str,
-        *methods: str,
-        rooms: Sequence[str] = (),
-        times: int | None = None,
-        seconds: float = 1.0,
-    ) -> Fault:
-        """Switch a fault on, for all methods and rooms or for those named; see `FaultName`."""
-        fault = Fault(
-            FaultName(name),
-            methods=frozenset(methods),
-            rooms=frozenset(rooms),
-            times=times,
-            seconds=seconds,
-        )
-        self.faults.add(fault)
-        return fault
-
-    @on_loop
-    def heal(self, name: str | None = None) -> None:
-        """Switch the faults of this name off, or all of them; held webhooks are sent."""
-        self.faults.clear(None if name is None else FaultName(name))
-        self.webhooks.wake()
 
     @on_loop
     def join_by_token(self, token: str) -> ParticipantInfo:

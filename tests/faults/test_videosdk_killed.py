@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.sandbox import running
-from service.sandbox.videosdk import Agent, VideoSdkSandbox
-from tests.ports import free_port
-from tests.up import Up
+from tests.videosdk_up import videosdk_up
 from tests.waiting import eventually, throughout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from service.sandbox.videosdk import VideoSdkSandbox
+    from tests.up import Up
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -33,17 +33,8 @@ rules:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[tuple[Up, VideoSdkSandbox]]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/webhooks/videosdk"
-    with running(VideoSdkSandbox(webhook_urls=[url], agents=[Agent("greeter")])) as videosdk:
-        environ = {
-            "VIDEOSDK_URL": videosdk.url,
-            "VIDEOSDK_API_KEY": videosdk.key,
-            "VIDEOSDK_SECRET": videosdk.secret,
-        }
-        with Up(tmp_path, RULES, environ, port=port) as up:
-            yield up, videosdk
-        assert videosdk.violations == []
+    with videosdk_up(tmp_path, RULES) as place:
+        yield place
 
 
 def agents(videosdk: VideoSdkSandbox) -> list[str]:

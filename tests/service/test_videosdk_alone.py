@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from service.sandbox import running
-from service.sandbox.videosdk import Agent, VideoSdkSandbox
-from tests.ports import free_port
-from tests.up import Up
+from tests.videosdk_up import videosdk_up
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from service.sandbox.videosdk import VideoSdkSandbox
+    from tests.up import Up
 
 RULES = """
 version: 1
@@ -32,18 +32,8 @@ TOKEN = "token-of-the-operator"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, VideoSdkSandbox]]:
     home: Path = tmp_path_factory.mktemp("videosdk")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/webhooks/videosdk"
-    with running(VideoSdkSandbox(webhook_urls=[url], agents=[Agent("greeter")])) as videosdk:
-        environ = {
-            "VIDEOSDK_URL": videosdk.url,
-            "VIDEOSDK_API_KEY": videosdk.key,
-            "VIDEOSDK_SECRET": videosdk.secret,
-            "DISPATCHER_ADMIN_TOKEN": TOKEN,
-        }
-        with Up(home, RULES, environ, port=port) as up:
-            yield up, videosdk
-        assert videosdk.violations == []
+    with videosdk_up(home, RULES, DISPATCHER_ADMIN_TOKEN=TOKEN) as place:
+        yield place
 
 
 def ask(up: Up, path: str, method: str = "GET", body: Any = None) -> Any:

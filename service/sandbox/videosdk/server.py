@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from service.sandbox.breakable import Breakable
 from service.sandbox.calls import Calls
 from service.sandbox.deliveries import RETRY_WAITS
-from service.sandbox.faults import Fault, FaultName, Faults
-from service.sandbox.loop import LoopBound, Pauses, on_loop
+from service.sandbox.faults import Faults
+from service.sandbox.loop import Pauses, on_loop
 from service.sandbox.videosdk.agents import Agent, Agents
 from service.sandbox.videosdk.api import Api
 from service.sandbox.videosdk.control import control_routes
@@ -25,7 +26,7 @@ DEFAULT_KEY: Final = "5e1f5d0c-videosdk"
 DEFAULT_SECRET: Final = "videosdkvideosdkvideosdkvideosdkvideosdk"  # noqa: S105 - the sandbox's only
 
 
-class VideoSdkSandbox(LoopBound):
+class VideoSdkSandbox(Breakable):
     """A stand-in VideoSDK; run it with `service.sandbox.running`.
 
     Its methods may be called on its loop and, once it has started, from any other thread.
@@ -154,29 +155,3 @@ class VideoSdkSandbox(LoopBound):
         """Choose among what the documentation leaves open; see `Shape` and `Api.nobody_status`."""
         self._api.shape = shape or self._api.shape
         self._api.nobody_status = nobody_status or self._api.nobody_status
-
-    @on_loop
-    def fault(
-        self,
-        name: str,
-        *calls: str,
-        meetings: Sequence[str] = (),
-        times: int | None = None,
-        seconds: float = 1.0,
-    ) -> Fault:
-        """Switch a fault on, for all calls and meetings or for those named; see `FaultName`."""
-        fault = Fault(
-            FaultName(name),
-            methods=frozenset(calls),
-            rooms=frozenset(meetings),
-            times=times,
-            seconds=seconds,
-        )
-        self.faults.add(fault)
-        return fault
-
-    @on_loop
-    def heal(self, name: str | None = None) -> None:
-        """Switch the faults of this name off, or all of them; held webhooks are sent."""
-        self.faults.clear(None if name is None else FaultName(name))
-        self.webhooks.wake()

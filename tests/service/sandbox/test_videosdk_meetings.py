@@ -87,7 +87,7 @@ def test_a_webhook_that_was_not_taken_is_sent_again_as_it_was(server, webhooks):
 
 
 def test_lost_webhooks_tell_nothing(server, webhooks):
-    server.fault("webhooks_lost", meetings=["m"])
+    server.fault("webhooks_lost", rooms=["m"])
     server.join("m", "ana")
     server.join("other", "ana")
     eventually(lambda: len(webhooks.received) == 2)
