@@ -8,7 +8,9 @@ whether it was done is repeated only when, at its agent's deadline, that agent i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -16,7 +18,7 @@ import structlog
 from rules.agents_are import from_pairs
 from rules.frozen import replace
 from rules.session import joined_at
-from workers.apart_seen import look_for, order_of, place_of
+from workers.apart_seen import have_removed, look_for, order_of, place_of
 from workers.dispatch import Dispatch, State, Step
 from workers.errors import NoAgent, NotFound, NotSent, ProviderError, Unauthorized, Unclear
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
@@ -24,10 +26,9 @@ from workers.reasons import Why
 from workers.releases import released
 from workers.restarts import OWN_END, left
 from workers.settle import Stepped, again, echoed, gave_up, later
+from workers.taken import take
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from workers.apart_seen import Place, Seen
     from workers.hold import Hold
     from workers.record import Record
@@ -44,6 +45,22 @@ LOOKS_TO_BELIEVE: Final = 2
 
 log = structlog.get_logger(__name__)
 
+_Carry = Callable[[Dispatch, "Hold", "Tools"], Awaitable[Stepped]]
+
+
+def _put_off(step: _Carry) -> _Carry:
+    """A step that is tried later where the provider does not answer."""
+
+    @wraps(step)
+    async def carried(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+        try:
+            return await step(dispatch, hold, tools)
+        except ProviderError as error:
+            log.warning("put_off", step=step.__name__, room=hold.room, error=str(error))
+            return later(dispatch, str(error), tools)
+
+    return carried
+
 
 async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Have the agent sent; the record already says so."""
@@ -52,11 +69,8 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         reason = f"{Why.NOT_CONFIGURED}: {dispatch.provider} is not configured here"
         return gave_up(dispatch, reason, tools.queue.now())
     try:
-        has_forgotten = tools.queue.may_have_forgotten(dispatch.event_at)
-        if dispatch.doubtful or dispatch.failures or has_forgotten:
-            seen = await look_for(dispatch, hold, tools, place)
-            if seen.made or seen.agent is not None:
-                return _found(dispatch, seen, tools)
+        if (made_before := await _made_before(dispatch, hold, tools, place)) is not None:
+            return made_before
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         return await _call(dispatch, place, tools)
     except NoAgent as error:
@@ -65,6 +79,22 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         return again(dispatch, str(error), tools)
     except ProviderError as error:  # it refuses
         return gave_up(dispatch, str(error), tools.queue.now())
+
+
+async def _made_before(
+    dispatch: Dispatch, hold: Hold, tools: Tools, place: Place
+) -> Stepped | None:
+    """What follows where a call may have been made before this one; None: it is to be made."""
+    has_forgotten = tools.queue.may_have_forgotten(dispatch.event_at)
+    if not (dispatch.doubtful or dispatch.failures or has_forgotten):
+        return None
+    seen = await look_for(dispatch, hold, tools, place)
+    if seen.made or seen.agent is not None:
+        return _found(dispatch, seen, tools)
+    now, enough = tools.queue.now(), dispatch.event_at + dispatch.patience
+    if has_forgotten and place.lists is None and now < enough:  # its agent may be on its way
+        return Stepped(replace(dispatch, due=min(enough, now + LOOK_SECONDS), called_at=None))
+    return None
 
 
 async def _call(dispatch: Dispatch, place: Place, tools: Tools) -> Stepped:
@@ -78,33 +108,26 @@ async def _call(dispatch: Dispatch, place: Place, tools: Tools) -> Stepped:
         return Stepped(dispatch.told(str(error), now, step=Step.SETTLE, due=due, called_at=None))
     stepped = echoed(dispatch, answer, tools)
     if place.lists is not None:
-        for dispatch_id in stepped.unwanted:
-            with suppress(ProviderError):  # what it was asked for is over, whatever stays
-                await place.lists.delete(place.room, dispatch_id)
+        await have_removed(stepped.unwanted, place, tools)
         stepped = stepped._replace(unwanted=())
     return stepped._replace(dispatch=_watched(replace(stepped.dispatch, doubtful=False), tools))
 
 
+@_put_off
 async def settle(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Find out whether an unclear call was done; where it was not, call again."""
     place = place_of(dispatch, hold, tools)
-    try:
-        seen = await look_for(dispatch, hold, tools, place)
-    except ProviderError as error:
-        return later(dispatch, str(error), tools)
+    seen = await look_for(dispatch, hold, tools, place)
     if seen.made or seen.agent is not None:
         return _found(dispatch, seen, tools)
     return again(dispatch, dispatch.reason or "it was not done", tools)
 
 
+@_put_off
 async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """No agent is known to have come: look, and decide what follows."""
     place = place_of(dispatch, hold, tools)
-    try:
-        seen = await look_for(dispatch, hold, tools, place)
-    except ProviderError as error:
-        log.warning("join_look_failed", room=hold.room, error=str(error))
-        return later(dispatch, str(error), tools)
+    seen = await look_for(dispatch, hold, tools, place)
     if seen.agent is not None:
         return _found(dispatch, seen, tools)
     now = tools.queue.now()
@@ -119,13 +142,11 @@ async def overdue(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     return Stepped(dispatch.withdrawing(state, why, now))
 
 
+@_put_off
 async def watch(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Look whether its agent is there still, or again."""
     place = place_of(dispatch, hold, tools)
-    try:
-        seen = await look_for(dispatch, hold, tools, place)
-    except ProviderError as error:
-        return later(dispatch, str(error), tools)
+    seen = await look_for(dispatch, hold, tools, place)
     now, session = tools.queue.now(), hold.record.session
     if seen.agent is not None:
         there = dispatch.found(str(seen.agent["sid"]), now)
@@ -139,20 +160,19 @@ async def watch(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     return Stepped(over.dispatch, follower=over.follower)
 
 
+@_put_off
 async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """Take it back as far as its provider allows, and have what follows take over."""
     place = place_of(dispatch, hold, tools)
-    try:
-        seen = await look_for(dispatch, hold, tools, place)
-        if place is not None and place.lists is not None and seen.made:
-            await tools.queue.keep(hold, CALL_SECONDS + 1)
-            await _unless_gone(place.lists.delete(place.room, seen.made))
-        if place is not None and seen.agent is not None and _is_surely(dispatch, seen):
-            await tools.queue.keep(hold, CALL_SECONDS + 1)
-            await _unless_gone(place.provider.remove(place.room, str(seen.agent["identity"])))
-    except ProviderError as error:
-        log.warning("withdrawal_put_off", room=hold.room, error=str(error))
-        return later(dispatch, str(error), tools)
+    seen = await look_for(dispatch, hold, tools, place)
+    if place is not None and seen.made and seen.agent is None:
+        await have_removed([seen.made], place, tools)
+    elif place is not None and place.lists is not None and seen.made:
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
+        await _unless_gone(place.lists.delete(place.room, seen.made))
+    if place is not None and seen.agent is not None and _is_surely(dispatch, seen):
+        await tools.queue.keep(hold, CALL_SECONDS + 1)
+        await _unless_gone(place.provider.remove(place.room, str(seen.agent["identity"])))
     now, why = tools.queue.now(), dispatch.reason or ""
     began = dispatch.accepted_at or dispatch.called_at or dispatch.wanted_at
     is_unseen = dispatch.agent_identity is None and seen.agent is None
@@ -165,17 +185,26 @@ async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     return gave_up(dispatch, why, now)
 
 
+@_put_off
 async def replace_failed(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     """What it replaces must be gone; then it is created."""
     place = place_of(dispatch, hold, tools)
     if place is not None and place.lists is not None and dispatch.replaces:
-        try:
-            await _unless_gone(place.lists.delete(place.room, dispatch.replaces))
-        except ProviderError as error:
-            return later(dispatch, str(error), tools)
+        await _unless_gone(place.lists.delete(place.room, dispatch.replaces))
     now = tools.queue.now()
     cleared = dispatch.to(State.REQUESTED, dispatch.reason, now, step=Step.CREATE, due=now)
     return Stepped(replace(cleared, event_at=0.0, wanted_at=now, failures=0))
+
+
+@_put_off
+async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
+    """Find what was made for it beside what it is known by, or all if it is over: that must go."""
+    place = place_of(dispatch, hold, tools)
+    if place is not None and place.lists is not None:
+        seen = await look_for(dispatch, hold, tools, place)
+        if seen.made and not dispatch.live:
+            await have_removed([seen.made], place, tools)
+    return await nothing(dispatch, hold, tools)
 
 
 async def nothing(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:  # noqa: ARG001 - a step
@@ -183,7 +212,7 @@ async def nothing(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:  # n
     return Stepped(replace(dispatch, step=Step.NOTHING, doubtful=False))
 
 
-def identified(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
+async def identified(hold: Hold, tools: Tools, now: float) -> tuple[Record, list[Dispatch]]:
     """Match the agents that have come into a room that lists no dispatches with those that wait.
 
     One that is called as the dispatch's agent is its agent; else the first that waits takes it.
@@ -191,6 +220,7 @@ def identified(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
     Returns:
         The record after it, and the dispatches whose agent has come.
     """
+    record = hold.record
     waiting = sorted(
         (d for d in record.dispatches.values() if d.state is State.PENDING and _waits_here(d)),
         key=lambda d: d.created_at,
@@ -203,6 +233,8 @@ def identified(record: Record, now: float) -> tuple[Record, list[Dispatch]]:
         if not (named or fitting):
             continue
         mine = (named or fitting)[0]
+        if not await take(mine, hold.server_id, hold.room, agent.identity, tools):
+            continue
         waiting.remove(mine)
         joined = mine.joined(agent.identity, agent.sid, agent.joined_at)
         met.append(joined)

@@ -9,17 +9,18 @@ from rules.agents_are import from_pairs
 from rules.session import joined_at
 from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import ID_ATTRIBUTE
+from workers.entries import look_offer
 from workers.errors import NotSent
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, Order, identities
+from workers.taken import take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rules.event import Fields
     from workers.dispatch import Dispatch
     from workers.hold import Hold
     from workers.providers.base import ListingProvider, Provider
-    from workers.record import Record
     from workers.tools import Gate, Tools
 
 
@@ -31,6 +32,7 @@ class Place(NamedTuple):
     """The same, if it lists dispatches."""
     gate: Gate | None
     """None: whoever works on the room is inside already."""
+    server_id: str
     room: str
 
     @contextmanager
@@ -67,7 +69,7 @@ def place_of(dispatch: Dispatch, hold: Hold, tools: Tools) -> Place | None:
     lists = tools.providers.get(server_id)
     room = dispatch.target or hold.room
     gate = tools.gates[server_id] if server_id != hold.server_id else None
-    return Place(tools.place(server_id), lists, gate, room)
+    return Place(tools.place(server_id), lists, gate, server_id, room)
 
 
 async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | None) -> Seen:
@@ -81,38 +83,56 @@ async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | 
     with place.entered(dispatch):
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         if place.lists is None:
-            snapshot = await place.provider.snapshot(place.room)
-            return Seen(agent=_agent(dispatch, snapshot.participants, hold.record))
+            there = (await place.provider.snapshot(place.room)).participants
+            return Seen(agent=await _agent(dispatch, there, place, tools))
         if await place.lists.room_sid(place.room) is None:
             return Seen()
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         listed = await place.lists.dispatches(place.room)
-        mine = [each for each in listed if dispatch.is_sent_as(each)]
+        # The one it is known by before any that a worker made which had lost the room.
+        mine = sorted(
+            (each for each in listed if dispatch.is_sent_as(each)),
+            key=lambda each: each.id != dispatch.dispatch_id,
+        )
         if not mine:
             return Seen()
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)
         there = (await place.lists.snapshot(place.room)).participants
-    agent = next((p for p in there if p["identity"] in identities(mine)), None)
-    jobs = {job.identity: job.worker_id for d in mine for job in d.jobs}
+    ours, *doubles = mine
+    agent = next((p for p in there if p["identity"] in identities([ours])), None)
+    jobs = {job.identity: job.worker_id for job in ours.jobs}
     worker_id = jobs.get(str(agent["identity"]), "") if agent is not None else ""
-    return Seen(mine[0].id, agent, worker_id)
+    await have_removed([each.id for each in doubles], place, tools)
+    return Seen(ours.id, agent, worker_id)
 
 
-def _agent(dispatch: Dispatch, there: Iterable[Fields], record: Record) -> Fields | None:
+async def have_removed(dispatch_ids: Sequence[str], place: Place, tools: Tools) -> None:
+    """Have dispatches go from a room of LiveKit, and their agents, those included that are on their
+    way: whoever works on that room sees to it.
+
+    Raises:
+        RedisError: ask again.
+    """
+    for each in dispatch_ids:
+        await tools.queue.offer(look_offer(place.server_id, place.room, f"go-{each}", [each]))
+
+
+async def _agent(
+    dispatch: Dispatch, there: Iterable[Fields], place: Place, tools: Tools
+) -> Fields | None:
     """Its agent among those who are there: the one known, or the first that is nobody else's."""
     if dispatch.agent_identity is not None:
         known = (p for p in there if p["identity"] == dispatch.agent_identity)
         return next(known, None)
-    others = record.dispatches.values()
-    taken = {
-        d.agent_identity for d in others if d.id != dispatch.id and d.target == dispatch.target
-    }
     since, told = dispatch.wanted_at - CLOCKS_SECONDS, from_pairs(dispatch.known_as).told
     came = sorted(
-        (p for p in there if told(p) and p["identity"] not in taken),
+        (p for p in there if told(p) and joined_at(p, since) >= since),
         key=lambda p: (dispatch.agent not in (p["name"], p["identity"]), joined_at(p, since)),
     )
-    return next((p for p in came if joined_at(p, since) >= since), None)
+    for each in came:
+        if await take(dispatch, place.server_id, place.room, str(each["identity"]), tools):
+            return each
+    return None
 
 
 def order_of(dispatch: Dispatch, place: Place) -> Order:

@@ -215,7 +215,7 @@ _STEPS: Final[Mapping[Step, _Carry]] = {
 _APART: Final[Mapping[Step, _Carry]] = {
     Step.CREATE: apart.create,
     Step.SETTLE: apart.settle,
-    Step.LOOK_AGAIN: apart.nothing,
+    Step.LOOK_AGAIN: apart.look_again,
     Step.FIND_AGENT: apart.watch,
     Step.JOIN: apart.overdue,
     Step.LEAVE: releases.leave,

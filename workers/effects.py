@@ -58,7 +58,7 @@ async def _listings(hold: Hold, tools: Tools) -> None:
     now = tools.queue.now()
     if hold.server_id not in tools.providers:
         if hold.record.agents or hold.record.sweep or hold.record.unwanted:
-            await write_record(hold, tools, *apart.identified(hold.record, now))
+            await write_record(hold, tools, *await apart.identified(hold, tools, now))
         return
     if hold.record.awaits_agents and hold.record.agents_due <= now:
         await tools.queue.keep(hold, LOOKUP_SECONDS + 1)

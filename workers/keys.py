@@ -101,6 +101,8 @@ ORDER: Final = "lkd:order:"
 for, as a digest, and until a worker has taken it, as a dispatch."""
 TOKENS: Final = "lkd:tokens:"
 """Prefix of the notes that join tokens with agents may be in use in a room."""
+TAKEN: Final = "lkd:taken:"
+"""Prefix of what says whose an agent in a meeting is: the id of its dispatch."""
 DISPATCHES: Final = "lkd:dispatches:"
 """Prefix of the sorted sets that list dispatches, by when they were created: one for each state and
 route. Members are places."""

@@ -92,6 +92,13 @@ class Settings:
         """The server a key belongs to; None for a key nobody configured."""
         return self._owners.get(api_key)
 
+    def place_of(self, api_key: str) -> str | None:
+        """Id of the LiveKit server or VideoSDK account a key belongs to; None as `server_of`."""
+        if self.videosdk is not None and api_key == self.videosdk.api_key:
+            return self.videosdk.id
+        server = self.server_of(api_key)
+        return server.id if server is not None else None
+
     def secret_of(self, api_key: str) -> str | None:
         """The secret of a key; None for a key nobody configured."""
         return self._secrets.get(api_key)

@@ -32,10 +32,7 @@ def server_of_room(
     if project is not None:
         server = settings.server_of(project)
         if server is None:
-            raise WhichServer(
-                f"project {quoted(project)} is not an API key that is configured here;"
-                " see LIVEKIT_API_KEY and LIVEKIT_KEYS"
-            )
+            raise _not_configured(project)
         return server
     servers = _servers_of_room(redis, settings, room)
     if not servers:
@@ -48,13 +45,48 @@ def server_of_room(
     return servers[0]
 
 
+def place_of_room(
+    redis: redis.Redis, settings: Settings, room: str, project: str | None = None
+) -> str:
+    """Id of the LiveKit server or VideoSDK account that is meant, as `server_of_room` tells.
+
+    Raises:
+        WhichServer: there is none, or there are several.
+        RedisError: Redis could not be reached.
+    """
+    if project is not None:
+        place = settings.place_of(project)
+        if place is None:
+            raise _not_configured(project)
+        return place
+    places = _known_on(redis, list(settings.places), room)
+    if settings.videosdk is None or settings.videosdk.id not in places:
+        return server_of_room(redis, settings, room).id
+    if len(places) > 1:
+        raise WhichServer(
+            f"the room {quoted(room)} may be LiveKit's or VideoSDK's: name an API key as 'project'"
+        )
+    return places[0]
+
+
+def _not_configured(project: str) -> WhichServer:
+    return WhichServer(
+        f"project {quoted(project)} is not an API key that is configured here;"
+        " see LIVEKIT_API_KEY and LIVEKIT_KEYS"
+    )
+
+
 def _servers_of_room(redis: redis.Redis, settings: Settings, room: str) -> Sequence[Server]:
     """The servers on which the room is known to be live; all of them, if it is known on none."""
-    servers = settings.servers
-    if len(servers) < 2:  # noqa: PLR2004 - nothing to choose
-        return servers
+    known = _known_on(redis, [server.id for server in settings.servers], room)
+    return [server for server in settings.servers if server.id in known]
+
+
+def _known_on(redis: redis.Redis, server_ids: list[str], room: str) -> list[str]:
+    """Those on which the room is known to be live; all of them, if it is known on none."""
+    if len(server_ids) < 2:  # noqa: PLR2004 - nothing to choose
+        return server_ids
     name = well_formed(room)
-    names = [keys.room_key(server.id, name) for server in servers]
-    scores = redis.zmscore(keys.ROOMS, names)
-    live = [server for server, at in zip(servers, scores, strict=True) if at is not None]
-    return live or servers
+    scores = redis.zmscore(keys.ROOMS, [keys.room_key(each, name) for each in server_ids])
+    live = [each for each, at in zip(server_ids, scores, strict=True) if at is not None]
+    return live or server_ids

@@ -22,7 +22,7 @@ from service.bodies import json_body
 from service.problems import Problem
 from workers.orders import BadOrder, KeyUsed, Orders
 from workers.states import LIVE
-from workers.whereabouts import WhichServer, server_of_room
+from workers.whereabouts import WhichServer, place_of_room, server_of_room
 
 if TYPE_CHECKING:
     import redis
@@ -110,7 +110,10 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         dispatch.
         """
         order = _read(json_body())
-        server = _server(redis, settings, order.room, order.project, problems.BAD_BODY)
+        try:
+            server = server_of_room(redis, settings, order.room, order.project)
+        except WhichServer as error:
+            raise Problem(problems.BAD_BODY, f"{error}.") from None
         dispatch_id = _ordered(redis, server, order)
         found = Orders(redis).known(dispatch_id)
         if found is None:
@@ -153,8 +156,11 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         and an agent.
         """
         project = read_query(ProjectQuery).project
-        server = _server(redis, settings, name, project, problems.BAD_QUERY)
-        Orders(redis).remove_agent(server.id, name, identity)
+        try:
+            place = place_of_room(redis, settings, name, project)
+        except WhichServer as error:
+            raise Problem(problems.BAD_QUERY, f"{error}.") from None
+        Orders(redis).remove_agent(place, name, identity)
         log.info("removal_ordered", room=name, identity=identity)
         return answer(Accepted(), 202)
 
@@ -193,19 +199,6 @@ def _read(body: bytes) -> DispatchOrder:
             where = f"{quoted(str(each['loc'][0]))}: " if each["loc"] else ""
             told[f"{where}{each['msg']}"] = None
         raise Problem(problems.BAD_BODY, f"{'; '.join(list(told)[:5])}.") from None
-
-
-def _server(
-    redis: redis.Redis,
-    settings: Settings,
-    room: str,
-    project: str | None,
-    kind: problems.Kind,
-) -> Server:
-    try:
-        return server_of_room(redis, settings, room, project)
-    except WhichServer as error:
-        raise Problem(kind, f"{error}.") from None
 
 
 def _idempotency_key() -> str:

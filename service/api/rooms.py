@@ -78,18 +78,18 @@ def rooms(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
 
 
 def _asked(settings: Settings, project: str | None) -> Sequence[str]:
-    """Ids of the servers that are meant: that of an API key, or all.
+    """Ids of the places that are meant: that of an API key, or all.
 
     Raises:
         Problem: nobody has configured that key.
     """
     if project is None:
         return list(settings.places)
-    server = settings.server_of(project)
-    if server is None:
+    place = settings.place_of(project)
+    if place is None:
         raise Problem(
             problems.BAD_QUERY,
             f"project={quoted(project)} is not an API key that is configured here;"
             " see LIVEKIT_API_KEY and LIVEKIT_KEYS.",
         )
-    return [server.id]
+    return [place]

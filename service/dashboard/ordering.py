@@ -48,9 +48,9 @@ def add_ordering(pages: Blueprint, sources: Sources) -> None:
         }
         if not having:
             abort(404, "No agent of that identity is known to be in the room.")
-        for server in sources.servers:
-            if server.url in having:
-                sources.orders.remove_agent(server.id, name, identity)
+        for server_id, url in sources.settings.places.items():
+            if url in having:
+                sources.orders.remove_agent(server_id, name, identity)
         return redirect(url_for("dashboard.room", name=name, done="remove"), 303)
 
 

@@ -9,6 +9,7 @@ from service.web import create_app
 from tests.service.cli import keep
 from tests.service.signed import ADMIN_TOKEN
 from tests.service.test_api_look import SECOND, entries
+from tests.service.videosdk import ACCOUNT
 from workers import keys
 from workers.dispatch import State
 from workers.history import dispatch_document
@@ -242,6 +243,36 @@ class TestSeveralServers:
         assert other.delete(f"{PREFIX}/dispatches/{ours}", headers=BEARER).status_code == 202
         asked = [entries(redis, server, "support-1")[-1][1]["order"] for server in two.servers]
         assert asked == ["remove", "remove"]
+
+
+class TestBesideVideoSdk:
+    @pytest.fixture
+    def both(self, environ):
+        return load_settings(environ | ACCOUNT)
+
+    @pytest.fixture
+    def remove(self, both):
+        client = create_app(both).test_client()
+        return lambda query="": client.delete(f"{PREFIX}/rooms/a/agents/b{query}", headers=BEARER)
+
+    def test_an_agent_is_removed_from_a_meeting_that_is_known(self, remove, both, redis):
+        redis.zadd(keys.ROOMS, {keys.room_key(both.videosdk.id, "a"): 1})
+        assert remove().status_code == 202
+        [(_, body)] = entries(redis, both.videosdk, "a")
+        assert (body["order"], body["identity"]) == ("remove_agent", "b")
+
+    @pytest.mark.parametrize("project", ["vkey", "devkey"])
+    def test_where_the_key_belongs(self, remove, both, redis, project):
+        place, other = both.videosdk, both.servers[0]
+        if project == "devkey":
+            place, other = other, place
+        assert remove(f"?project={project}").status_code == 202
+        assert (len(entries(redis, place, "a")), entries(redis, other, "a")) == (1, [])
+
+    def test_it_must_be_told_which_is_meant(self, remove, redis):
+        assert "LiveKit's or VideoSDK's" in refused(remove(), 400, "bad-query")
+        assert "not an API key" in refused(remove("?project=no"), 400, "bad-query")
+        assert redis.dbsize() == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from livekit.api import LiveKitAPI
+from livekit.api import CreateAgentDispatchRequest, LiveKitAPI
 
 from rules.event import EventName, read_event
 from rules.videosdk_events import read_videosdk_event
@@ -80,6 +80,17 @@ class House:
 def explicit(sandbox: Sandbox, room: str) -> list[AgentDispatch]:
     """A room's dispatches but the one every room has for agents without a name."""
     return [d for d in sandbox.rooms.open[room].dispatches.values() if d.agent_name]
+
+
+def create_by_hand(sandbox: Sandbox, room: str, **attributes: str) -> str:
+    """Dispatch a greeter as an operator does, with no more attributes than these; its id."""
+    asked = CreateAgentDispatchRequest(agent_name="greeter", room=room, attributes=attributes)
+
+    async def create() -> str:
+        async with LiveKitAPI(sandbox.url, sandbox.key, sandbox.secret) as api:
+            return (await api.agent_dispatch.create_dispatch(asked)).id
+
+    return asyncio.run(create())
 
 
 def delete_by_hand(sandbox: Sandbox, room: str, dispatch_id: str) -> None:

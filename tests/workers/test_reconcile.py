@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from livekit.api import LiveKitAPI
-from livekit.protocol.agent_dispatch import CreateAgentDispatchRequest
 
 from rules.event import read_event
 from tests.waiting import eventually
-from tests.workers.conftest import explicit
+from tests.workers.conftest import create_by_hand, explicit
 from tests.workers.test_ladder import agents, states
 from workers import keys
 from workers.intake import Intake
@@ -119,7 +116,7 @@ def test_a_room_that_ended_unseen_is_over(house: House, sandbox: Sandbox) -> Non
 def test_agents_that_came_without_us_are_not_doubled(house: House, sandbox: Sandbox) -> None:
     sandbox.fault("webhooks_lost")
     sandbox.join("support-1", "ana")
-    create(sandbox, "support-1")
+    create_by_hand(sandbox, "support-1")
     eventually(lambda: len(agents(sandbox, "support-1")) == 1)
     house.start_worker()
     eventually(lambda: "agent_present" in reasons(house), timeout=8)
@@ -182,14 +179,3 @@ def test_a_record_keeps_what_a_look_found() -> None:
 def reasons(house: House) -> set[str]:
     """What the rule said of the events so far."""
     return {d["reason"] for event in house.events() for d in event["decisions"]}
-
-
-def create(sandbox: Sandbox, room: str) -> None:
-    """Dispatch an agent by hand, with nothing that tells of us."""
-
-    async def call() -> None:
-        async with LiveKitAPI(sandbox.url, sandbox.key, sandbox.secret) as api:
-            asked = CreateAgentDispatchRequest(agent_name="greeter", room=room)
-            await api.agent_dispatch.create_dispatch(asked)
-
-    asyncio.run(call())

@@ -7,12 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from livekit import api
 
 from service.sandbox import Sandbox, Worker, running
 from tests.removing import keep_nothing, see_gone
 from tests.waiting import eventually
-from tests.workers.conftest import GREET, explicit
+from tests.workers.conftest import GREET, create_by_hand, explicit
 from workers import keys
 from workers.errors import Unclear
 from workers.providers.base import CALL_SECONDS, Job, Listed
@@ -33,15 +32,6 @@ QUICK = {"accept_delay": 0.02, "join_delay": 0.02}
 def livekit() -> Iterator[Sandbox]:
     with running(Sandbox(missing_room_delay=0.2, job_listing_delay=0.0)) as sandbox:
         yield sandbox
-
-
-def dispatch(livekit: Sandbox, room: str = "support-1") -> str:
-    async def create() -> str:
-        async with api.LiveKitAPI(livekit.url, livekit.key, livekit.secret) as client:
-            asked = api.CreateAgentDispatchRequest(agent_name="greeter", room=room)
-            return (await client.agent_dispatch.create_dispatch(asked)).id
-
-    return asyncio.run(create())
 
 
 def see_to(livekit: Sandbox, dispatch_id: str) -> None:
@@ -74,7 +64,9 @@ def present(livekit: Sandbox) -> set[str]:
 def test_a_dispatch_is_not_deleted_before_its_agent_is_known(livekit: Sandbox) -> None:
     livekit.add_worker(Worker("greeter", accept_delay=0.3, join_delay=0.0))
     livekit.join("support-1", "ana")
-    these = looked(livekit, unwanted({dispatch(livekit): "greeter"}, now=100.0), now=100.0)
+    these = looked(
+        livekit, unwanted({create_by_hand(livekit, "support-1"): "greeter"}, now=100.0), now=100.0
+    )
     assert explicit(livekit, "support-1")
     assert [(u.identities, u.deleted_at, u.due) for u in these] == [((), None, 100.5)]
     eventually(lambda: len(present(livekit)) == 2)
@@ -87,7 +79,7 @@ def test_a_dispatch_is_not_deleted_before_its_agent_is_known(livekit: Sandbox) -
 def test_an_agent_that_comes_after_its_dispatch_is_deleted_is_removed(livekit: Sandbox) -> None:
     livekit.add_worker(Worker("greeter", accept_delay=0.0, join_delay=1.0))
     livekit.join("support-1", "ana")
-    made = dispatch(livekit)
+    made = create_by_hand(livekit, "support-1")
     eventually(lambda: explicit(livekit, "support-1")[0].state.jobs)
     these = looked(livekit, unwanted({made: "greeter"}, now=100.0), now=100.0)
     assert these[0].deleted_at == 100.0
@@ -100,14 +92,14 @@ def test_an_agent_that_comes_after_its_dispatch_is_deleted_is_removed(livekit: S
 
 def test_a_dispatch_nobody_took_is_deleted_in_the_end(livekit: Sandbox) -> None:
     livekit.join("support-1", "ana")
-    see_to(livekit, dispatch(livekit))
+    see_to(livekit, create_by_hand(livekit, "support-1"))
     assert not explicit(livekit, "support-1")
 
 
 def test_an_agent_whose_worker_cannot_be_reached_is_removed(livekit: Sandbox) -> None:
     livekit.add_worker(Worker("greeter", reachable=False, **QUICK))
     livekit.join("support-1", "ana")
-    made = dispatch(livekit)
+    made = create_by_hand(livekit, "support-1")
     eventually(lambda: len(present(livekit)) == 2)
     these = looked(livekit, unwanted({made: "greeter"}, now=100.0), now=100.0)
     assert len(present(livekit)) == 2
@@ -119,7 +111,7 @@ def test_an_agent_whose_worker_cannot_be_reached_is_removed(livekit: Sandbox) ->
 def test_an_agent_of_the_same_identity_that_is_wanted_stays(livekit: Sandbox) -> None:
     livekit.add_worker(Worker("greeter", identity="the-greeter", reachable=False, **QUICK))
     livekit.join("support-1", "ana")
-    unwelcome, _ = dispatch(livekit), dispatch(livekit)
+    unwelcome, _ = create_by_hand(livekit, "support-1"), create_by_hand(livekit, "support-1")
     [worker] = livekit.agents.workers
     eventually(lambda: len(worker.jobs) == 2 and len(present(livekit)) == 2)
     these = looked(livekit, unwanted({unwelcome: "greeter"}, now=100.0), now=100.0)
@@ -135,7 +127,7 @@ def test_a_room_that_is_gone_is_not_opened_anew(livekit: Sandbox) -> None:
 def test_what_livekit_does_not_answer_is_tried_again(livekit: Sandbox) -> None:
     livekit.add_worker(Worker("greeter", **QUICK))
     livekit.join("support-1", "ana")
-    made = dispatch(livekit)
+    made = create_by_hand(livekit, "support-1")
     eventually(lambda: len(present(livekit)) == 2)
     livekit.fault("unavailable", "DeleteDispatch", times=1)
     livekit.fault("unavailable", "ListRooms", times=1)
@@ -177,7 +169,7 @@ def test_a_record_keeps_what_is_unwanted_and_is_due_for_it() -> None:
 def test_many_that_hang_are_seen_to_side_by_side(livekit: Sandbox) -> None:
     livekit.add_worker(Worker("greeter", **QUICK))
     livekit.join("support-1", "ana")
-    ids = [dispatch(livekit) for _ in range(4)]
+    ids = [create_by_hand(livekit, "support-1") for _ in range(4)]
     eventually(lambda: all(d.state.jobs for d in explicit(livekit, "support-1")))
     livekit.fault("hang", "DeleteDispatch")
     began = time.monotonic()

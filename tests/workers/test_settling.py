@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from livekit import api
 
 from tests.waiting import eventually
-from tests.workers.conftest import GREET, explicit
+from tests.workers.conftest import GREET, create_by_hand, explicit
 
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
@@ -135,7 +133,7 @@ def test_what_somebody_else_dispatched_is_neither_adopted_nor_deleted(
     sandbox.fault("cut_before_work", "CreateDispatch", times=1)
     sandbox.join("support-1", "ana")
     eventually(lambda: sandbox.calls.of("CreateDispatch", "support-1"))
-    theirs = asyncio.run(create_by_hand(sandbox, "support-1"))
+    theirs = create_by_hand(sandbox, "support-1")
     eventually(lambda: house.dispatches(room="support-1", state="active"), timeout=15)
     [dispatch] = house.dispatches(room="support-1")
     assert dispatch["dispatch_id"] != theirs
@@ -153,9 +151,3 @@ def test_a_look_that_fails_is_repeated_and_loses_nothing(house: House, sandbox: 
     eventually(lambda: house.dispatches(state="active"), timeout=20)
     assert len(explicit(sandbox, "support-1")) == 1
     assert len(sandbox.calls.of("CreateDispatch")) == 1
-
-
-async def create_by_hand(sandbox: Sandbox, room: str) -> str:
-    async with api.LiveKitAPI(sandbox.url, sandbox.key, sandbox.secret) as livekit:
-        asked = api.CreateAgentDispatchRequest(agent_name="greeter", room=room)
-        return (await livekit.agent_dispatch.create_dispatch(asked)).id

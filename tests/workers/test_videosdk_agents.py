@@ -11,6 +11,8 @@ import pytest
 from service.sandbox import running
 from service.sandbox.videosdk import Agent, VideoSdkSandbox
 from tests.waiting import eventually, throughout
+from tests.workers.conftest import create_by_hand, explicit
+from workers.dispatch import ID_ATTRIBUTE
 from workers.orders import Orders
 from workers.videosdk_account import VideoSdkAccount
 
@@ -59,15 +61,25 @@ def videosdk(house: House, hook: _Hooks) -> Iterator[VideoSdkSandbox]:
     greeter, voicemail = Agent("greeter"), Agent("voicemail")
     url = f"http://127.0.0.1:{hook.server_port}/videosdk"
     with running(VideoSdkSandbox(webhook_urls=[url], agents=[greeter, voicemail])) as stand_in:
-        account = VideoSdkAccount(stand_in.url, stand_in.key, stand_in.secret, "")
-        hook.server_ids["videosdk"] = account.id
-        house.settings = replace(house.settings, videosdk=account)
+        account_of(stand_in, house, hook)
         yield stand_in
         assert stand_in.violations == []
 
 
+def account_of(videosdk: VideoSdkSandbox, house: House, hook: _Hooks) -> None:
+    """Make it the account of the house."""
+    account = VideoSdkAccount(videosdk.url, videosdk.key, videosdk.secret, "")
+    hook.server_ids["videosdk"] = account.id
+    house.settings = replace(house.settings, videosdk=account)
+
+
 def told(house: House) -> list[tuple[str, str, str]]:
     return [(d["provider"], d["agent"], d["state"]) for d in house.dispatches()]
+
+
+def agents_here(sandbox: Sandbox, room: str) -> list[str]:
+    """Agents in a room of LiveKit."""
+    return [i for i in sandbox.rooms.open[room].participants if i.startswith("agent-")]
 
 
 def agents(videosdk: VideoSdkSandbox, meeting: str) -> list[str]:
@@ -110,23 +122,18 @@ class TestInItsMeetings:
         eventually(lambda: [s for _, _, s in told(house)] == ["superseded", "active"], timeout=8)
         assert house.dispatches()[0]["reason"].startswith("never_joined: ")
 
-    @pytest.mark.parametrize("fault", ["unavailable_after_work", "cut"])
-    def test_a_call_that_was_done_without_an_answer_is_not_made_again(
-        self, house: House, videosdk: VideoSdkSandbox, fault: str
-    ) -> None:
-        videosdk.fault(fault, "DispatchAgent", times=1)
-        videosdk.join("m-1", "ana")
-        eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=8)
-        throughout(lambda: len(agents(videosdk, "m-1")) == 1, 0.5)
-
-    @pytest.mark.parametrize("fault", ["unavailable", "cut_before_work"])
-    def test_a_call_that_was_not_done_is_made_again_at_the_deadline(
-        self, house: House, videosdk: VideoSdkSandbox, fault: str
+    @pytest.mark.parametrize(
+        ("fault", "calls"),
+        [("unavailable_after_work", 1), ("cut", 1), ("unavailable", 2), ("cut_before_work", 2)],
+    )
+    def test_a_call_without_an_answer_is_made_again_only_if_it_was_not_done(
+        self, house: House, videosdk: VideoSdkSandbox, fault: str, calls: int
     ) -> None:
         videosdk.fault(fault, "DispatchAgent", times=1)
         videosdk.join("m-1", "ana")
         eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=10)
         throughout(lambda: len(agents(videosdk, "m-1")) == 1, 0.5)
+        assert len(videosdk.calls.of("DispatchAgent")) == calls
 
     def test_an_agent_that_leaves_at_once_is_sent_again(
         self, house: House, videosdk: VideoSdkSandbox
@@ -189,6 +196,25 @@ class TestFromLiveKit:
         eventually(lambda: house.dispatches()[0]["state"] == "ended", timeout=25)
 
 
+def test_of_two_rooms_that_send_into_one_meeting_each_has_its_own(
+    house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+) -> None:
+    house.rules.write_text(ABROAD.replace("meet-{{ room.name }}", "lobby"))
+    house.start_worker()
+    videosdk.join("lobby", "bridge")
+    sandbox.join("support-1", "ana")
+    sandbox.join("support-2", "ben")
+    eventually(lambda: told(house) == [("videosdk", "greeter", "active")] * 2, timeout=8)
+    theirs = sorted(d["agent_identity"] for d in house.dispatches())
+    assert theirs == agents(videosdk, "lobby")
+    assert len(theirs) == 2
+    sandbox.delete_room("support-1")
+    eventually(lambda: len(agents(videosdk, "lobby")) == 1, timeout=8)
+    [active] = eventually(lambda: house.dispatches(state="active"))
+    throughout(lambda: agents(videosdk, "lobby") == [active["agent_identity"]], 1.0)
+    assert active["room"] == "support-2"
+
+
 def test_an_agent_abroad_is_not_taken_for_one_who_has_left_here(
     house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
 ) -> None:
@@ -229,6 +255,40 @@ def test_a_meeting_of_videosdk_may_have_an_agent_of_livekit(
     eventually(
         lambda: not [p for p in sandbox.rooms.open["room-m-1"].participants if "agent-" in p]
     )
+
+
+class TestIntoRoomsOfLiveKit:
+    @pytest.fixture(autouse=True)
+    def _begun(self, house: House) -> None:
+        house.rules.write_text(BACK)
+
+    def test_a_second_one_that_a_lost_worker_has_made_goes(
+        self, house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+    ) -> None:
+        house.start_worker()
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("livekit", "greeter", "active")], timeout=8)
+        [ours] = house.dispatches()
+        second = create_by_hand(sandbox, "room-m-1", **{ID_ATTRIBUTE: ours["id"]})
+        assert {d.id for d in explicit(sandbox, "room-m-1")} == {ours["dispatch_id"], second}
+        eventually(lambda: len(explicit(sandbox, "room-m-1")) == 1, timeout=15)
+        eventually(lambda: agents_here(sandbox, "room-m-1") == [ours["agent_identity"]])
+        assert explicit(sandbox, "room-m-1")[0].id == ours["dispatch_id"]
+
+    def test_one_that_is_on_its_way_when_it_is_not_wanted_any_more_does_not_stay(
+        self, house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+    ) -> None:
+        for worker in sandbox.agents.workers:
+            worker.join_delay = 3.0
+        house.start_worker()
+        videosdk.join("m-1", "ana")
+        eventually(lambda: told(house) == [("livekit", "greeter", "pending")], timeout=8)
+        eventually(lambda: explicit(sandbox, "room-m-1")[0].state.jobs)
+        videosdk.end("m-1")
+        eventually(lambda: told(house) == [("livekit", "greeter", "released")], timeout=8)
+        eventually(lambda: explicit(sandbox, "room-m-1") == [])
+        eventually(lambda: sandbox.calls.of("RemoveParticipant", "room-m-1"), timeout=10)
+        eventually(lambda: agents_here(sandbox, "room-m-1") == [])
 
 
 class TestUnheardOf:
@@ -282,3 +342,21 @@ def test_a_call_whose_outcome_nobody_knows_is_taken_back_by_hand(
     Orders(house.redis).remove(house.settings.videosdk.id, "m-1", dispatch["id"])
     eventually(lambda: told(house) == [("videosdk", "greeter", "released")], timeout=12)
     assert agents(videosdk, "m-1") == []
+
+
+def test_the_agent_of_a_stranger_is_removed_from_a_meeting_by_hand(
+    house: House, videosdk: VideoSdkSandbox
+) -> None:
+    house.rules.write_text(GREET)
+    house.start_worker()
+    videosdk.join("m-1", "ana")
+    eventually(lambda: told(house) == [("videosdk", "greeter", "active")])
+    [ours] = agents(videosdk, "m-1")
+    videosdk.join("m-1", "agent-of-a-stranger")
+    assert house.settings.videosdk is not None
+    orders, account = Orders(house.redis), house.settings.videosdk.id
+    orders.remove_agent(account, "m-1", "ana")
+    orders.remove_agent(account, "m-1", "agent-of-a-stranger")
+    eventually(lambda: agents(videosdk, "m-1") == [ours])
+    throughout(lambda: "ana" in videosdk.present("m-1"), 0.3)
+    assert told(house) == [("videosdk", "greeter", "active")]
