@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 # The same house as for tests of the work itself; here its workers are processes.
-from tests.workers.conftest import hook, house, sandbox  # noqa: F401 - fixtures
+from tests.workers.conftest import hook, house, sandbox, videosdk  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,8 +48,16 @@ def crashing_worker(house: House, crashed: Path) -> Iterator[Start]:  # noqa: F8
 
 
 def _environ(house: House) -> dict[str, str]:  # noqa: F811
-    server = house.settings.servers[0]
+    server, account = house.settings.servers[0], house.settings.videosdk
+    more = {}
+    if account is not None:
+        more = {
+            "VIDEOSDK_URL": account.url,
+            "VIDEOSDK_API_KEY": account.api_key,
+            "VIDEOSDK_SECRET": account.secret,
+        }
     return {
+        **more,
         "PATH": os.environ["PATH"],
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,

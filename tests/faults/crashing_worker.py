@@ -1,7 +1,7 @@
 """`dispatcher worker` that kills or stops itself between two effects.
 
 For a room named `crash-<n>` it dies at the n-th point of the work on it, once: there is one before
-each write to Redis and each call to LiveKit, and so one after each. `crash-<effect>` is the first
+each write to Redis and each call to a provider, and so one after each. `crash-<effect>` is the first
 point before that effect, such as `crash-create`; for a room named `stop-…` it does not die there,
 it stands still until somebody sends SIGCONT. `CRASHED` names the folder in which it remembers where
 that was.
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from service.cli import main
 from workers.inbox import DueQueue
 from workers.providers.livekit import LiveKit
+from workers.providers.videosdk import VideoSdk
 
 if TYPE_CHECKING:
     from workers.hold import Hold
@@ -66,7 +67,9 @@ def _room_of_hold(_: object, hold: Hold, *__: object) -> str:
 
 
 DueQueue.commit = between(_room_of_hold, "commit", DueQueue.commit)  # type: ignore[method-assign]
-for call in CALLS:
-    setattr(LiveKit, call, between(lambda *a: _room_of_call(*a[:2]), call, getattr(LiveKit, call)))
+for provider in (LiveKit, VideoSdk):
+    for call in CALLS:
+        if effect := getattr(provider, call, None):
+            setattr(provider, call, between(lambda *a: _room_of_call(*a[:2]), call, effect))
 
 main(["worker"])

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,14 @@ from livekit.api import CreateAgentDispatchRequest, LiveKitAPI
 from rules.event import EventName, read_event
 from rules.videosdk_events import read_videosdk_event
 from service.sandbox import Sandbox, Worker, running
+from service.sandbox.videosdk import Agent, VideoSdkSandbox
 from workers import wake
 from workers.drain import DrainThread
 from workers.intake import Intake
 from workers.ledger import Ledger
 from workers.rules_in_force import RulesInForce
 from workers.settings import Settings, load_settings
+from workers.videosdk_account import VideoSdkAccount
 from workers.worker import open_drain
 
 if TYPE_CHECKING:
@@ -199,3 +201,21 @@ def house(
     finally:
         place.stop()
         wake.serve(None)
+
+
+@pytest.fixture
+def videosdk(house: House, hook: _Hooks) -> Iterator[VideoSdkSandbox]:
+    """A stand-in VideoSDK that is the account of `house`, with the agents greeter and voicemail."""
+    greeter, voicemail = Agent("greeter"), Agent("voicemail")
+    url = f"http://127.0.0.1:{hook.server_port}/videosdk"
+    with running(VideoSdkSandbox(webhook_urls=[url], agents=[greeter, voicemail])) as stand_in:
+        account_of(stand_in, house, hook)
+        yield stand_in
+        assert stand_in.violations == []
+
+
+def account_of(videosdk: VideoSdkSandbox, house: House, hook: _Hooks) -> None:
+    """Make it the account of the house."""
+    account = VideoSdkAccount(videosdk.url, videosdk.key, videosdk.secret, "")
+    hook.server_ids["videosdk"] = account.id
+    house.settings = replace(house.settings, videosdk=account)

@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from service.sandbox import running
 from service.sandbox.videosdk import Agent, VideoSdkSandbox
 from tests.waiting import eventually, throughout
 from tests.workers.conftest import create_by_hand, explicit
 from workers.dispatch import ID_ATTRIBUTE
 from workers.orders import Orders
-from workers.videosdk_account import VideoSdkAccount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from service.sandbox import Sandbox
-    from tests.workers.conftest import House, _Hooks
+    from tests.workers.conftest import House
 
 AGENTS = "agents_are: {identity: 'agent-*'}"
 GREET = f"""
@@ -54,23 +50,6 @@ rules:
     when: {{source: videosdk}}
     dispatch: {{agent: greeter, provider: livekit, room: "room-{{{{ room.name }}}}"}}
 """
-
-
-@pytest.fixture
-def videosdk(house: House, hook: _Hooks) -> Iterator[VideoSdkSandbox]:
-    greeter, voicemail = Agent("greeter"), Agent("voicemail")
-    url = f"http://127.0.0.1:{hook.server_port}/videosdk"
-    with running(VideoSdkSandbox(webhook_urls=[url], agents=[greeter, voicemail])) as stand_in:
-        account_of(stand_in, house, hook)
-        yield stand_in
-        assert stand_in.violations == []
-
-
-def account_of(videosdk: VideoSdkSandbox, house: House, hook: _Hooks) -> None:
-    """Make it the account of the house."""
-    account = VideoSdkAccount(videosdk.url, videosdk.key, videosdk.secret, "")
-    hook.server_ids["videosdk"] = account.id
-    house.settings = replace(house.settings, videosdk=account)
 
 
 def told(house: House) -> list[tuple[str, str, str]]:

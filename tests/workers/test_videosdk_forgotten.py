@@ -12,8 +12,9 @@ from redis import Redis
 from service.sandbox import running
 from service.sandbox.videosdk import Agent, VideoSdkSandbox
 from tests.waiting import eventually, throughout
+from tests.workers.conftest import account_of
 from tests.workers.test_forgotten import started
-from tests.workers.test_videosdk_agents import GREET, account_of, agents, told
+from tests.workers.test_videosdk_agents import GREET, agents, told
 
 if TYPE_CHECKING:
     import subprocess
