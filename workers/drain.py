@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from workers import pipeline
 from workers.errors import Fenced, NotYet
+from workers.tools import ended
 
 if TYPE_CHECKING:
     from workers.hold import Hold
@@ -60,9 +61,7 @@ class Drain:
         self._looked.set()
         if self._rooms:
             _, late = await asyncio.wait(self._rooms, timeout=GOODBYE_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await ended(late)
 
     def stir(self) -> None:
         """Look at the due-queue now."""

@@ -14,7 +14,7 @@ from rules.decision import Provider as Name
 from workers.clock import Ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     from rules.ruleset import Ruleset
     from workers.inbox import DueQueue
@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 LONGEST_REST_SECONDS: Final = 30.0
 """A caller waits; whatever a server asks for, it is asked again by then."""
+
+
+CANCEL_SECONDS: Final = 1.0
+"""Between two times that a task is told to end."""
 
 
 @dataclass(slots=True)
@@ -71,6 +75,15 @@ class Gate:
         return max(float(0.25 * 2 ** min(self.unclear, 4)), rest)
 
 
+async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they are over: one that waits in a library may miss being told once."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_SECONDS)
+
+
 class Errands:
     """Tasks that belong to no room; they end with the loop."""
 
@@ -85,9 +98,7 @@ class Errands:
 
     async def aclose(self) -> None:
         """End those that still run."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -1,10 +1,10 @@
 """`dispatcher worker` that kills or stops itself between two effects.
 
 For a room named `crash-<n>` it dies at the n-th point of the work on it, once: there is one before
-each write to Redis and each call to a provider, and so one after each. `crash-<effect>` is the first
-point before that effect, such as `crash-create`; for a room named `stop-…` it does not die there,
-it stands still until somebody sends SIGCONT. `CRASHED` names the folder in which it remembers where
-that was.
+each write to Redis and each call to a provider, and so one after each. `crash-<effect>` is the
+first point before that effect, such as `crash-create`; for a room named `stop-…` it does not die
+there, it stands still until somebody sends SIGCONT. `CRASHED` names the folder in which it
+remembers where that was.
 """
 
 from __future__ import annotations

@@ -77,6 +77,7 @@ class House:
             loop.stop()
         for loop in self.loops:
             loop.join()
+        assert not any(loop.alive for loop in self.loops), "a loop goes on: later tests would fail"
 
 
 def explicit(sandbox: Sandbox, room: str) -> list[AgentDispatch]:
