@@ -87,7 +87,9 @@ def _with_token(
     asked = Asked(ttl=token.lifetime, grants=token.grants)
     try:
         server = server_of_room(redis, settings, question.room.name, question.project)
-        issued = issue(redis, ruleset, server, event, asked, settings.providers)
+        issued = issue(
+            redis, ruleset, server, event, asked, settings.providers, dry_run=settings.dry_run
+        )
     except (BadToken, WhichServer) as error:
         raise BadQuestion(str(error)) from None
     return Told(issued.found, issued.agents, issued.token)

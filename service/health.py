@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Check = dict[str, Any]
 LATE_SECONDS: Final = 30.0
+DRY_RUN: Final = "DISPATCHER_DRY_RUN=true: everything is decided, and no agent is sent"
 
 
 def health(
@@ -50,6 +51,8 @@ def health(
             checks["workers"] = _workers(redis, in_force)
             checks["pauses"] = _pauses(redis)
             checks["reconcile"] = _reconcile(settings, redis)
+        if settings.dry_run:
+            checks["dry_run"] = {"status": "warning", "detail": DRY_RUN}
         states = {check["status"] for check in checks.values()}
         status = "failed" if "failed" in states else "warning" if "warning" in states else "ok"
         return jsonify(status=status, checks=checks), 503 if status == "failed" else 200

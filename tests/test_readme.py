@@ -120,6 +120,8 @@ def test_every_default_is_the_one_in_force() -> None:
 def _shown(default: object) -> str:
     if isinstance(default, timedelta):
         return f"{default.days}d" if default.days else f"{default.seconds}s"
+    if isinstance(default, bool):
+        return str(default).lower()
     return str(default) if default else "none"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.frozen import replace
-from workers import agents, apart, ladder, releases, settle, strays
+from workers import agents, apart, dry_run, ladder, releases, settle, strays
 from workers.dispatch import Dispatch, Step
 from workers.errors import Fenced
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS, LOOKUP_SECONDS
@@ -227,5 +227,7 @@ _APART: Final[Mapping[Step, _Carry]] = {
 
 
 async def _step(due: Due, hold: Hold, tools: Tools) -> Stepped:
+    if tools.dry_run and due.step is Step.CREATE:
+        return await dry_run.create(due.dispatch, hold, tools)
     steps = _APART if due.dispatch.apart else _STEPS
     return await steps[due.step](due.dispatch, hold, tools)

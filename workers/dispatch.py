@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.decision import Provider
 from rules.frozen import replace
-from workers.states import LIVE, MOVES, Move, State, Step, with_move
+from workers.states import LIVE, MOVES, Move, State, Step, lives, with_move
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,7 +134,7 @@ class Dispatch:
     @property
     def live(self) -> bool:
         """Whether it holds its claim."""
-        return self.state in LIVE
+        return lives(self.state, self.ended_at)
 
     @property
     def apart(self) -> bool:
@@ -263,6 +263,7 @@ class Dispatch:
 
     def ended(self, state: State, reason: str, now: float) -> Dispatch:
         """It is over. A second look that is owed stays owed: a double would outlive it."""
+        state = State.DRY_RUN if self.state is State.DRY_RUN else state
         owed = self.step is Step.LOOK_AGAIN or self.doubtful
         due = self.due
         if owed and self.step is not Step.LOOK_AGAIN and self.accepted_at is not None:

@@ -65,10 +65,13 @@ def issue(
     event: Event,
     asked: Asked,
     providers: frozenset[Provider],
+    *,
+    dry_run: bool = False,
 ) -> Issued:
     """A token for whoever joins by this event, with the agents that the rules send then.
 
-    Those of another provider come by the webhook; `providers` are those that can be called.
+    Those of another provider come by the webhook; `providers` are those that can be called. In a
+    dry run the token carries no agent.
 
     Raises:
         BadToken: LiveKit would refuse it.
@@ -77,8 +80,9 @@ def issue(
     found = foresee(redis, ruleset, server.id, event, providers=providers)
     plans = plans_at_once(found)
     agents = tuple(room_agent(plan, by_token.marked(plan, found.event)) for plan in plans)
-    token = _signed(server, event, agents, asked)
-    if agents:
+    carried = () if dry_run else agents
+    token = _signed(server, event, carried, asked)
+    if carried:
         by_token.note(redis, server.id, event.room_name, asked.ttl.total_seconds())
     return Issued(token, agents, found)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NONE: Final[Mapping[str, Release]] = MappingProxyType({})
 SETTLING_SECONDS: Final = 0.5
-_UNCALLED: Final = frozenset({State.SCHEDULED, State.REQUESTED})
+_UNCALLED: Final = frozenset({State.SCHEDULED, State.REQUESTED, State.DRY_RUN})
 
 log = structlog.get_logger(__name__)
 

@@ -46,6 +46,8 @@ class Settings:
     reconcile_interval: timedelta
     """How often what webhooks said is compared with what LiveKit lists; 0: never."""
     restarts: Restarts
+    dry_run: bool
+    """Whether everything is decided as usual, and no agent is sent."""
     agent_workers: tuple[WorkerAddress, ...]
     """Workers of livekit-agents that are asked what they are."""
     videosdk: VideoSdkAccount | None
@@ -140,6 +142,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         history_bytes=given.dispatcher_history_bytes,
         reconcile_interval=given.dispatcher_reconcile_interval,
         restarts=given.dispatcher_restarts,
+        dry_run=given.dispatcher_dry_run,
         agent_workers=given.dispatcher_agent_workers,
         videosdk=account,
         redis_url=given.redis_url,

@@ -28,6 +28,8 @@ class State(StrEnum):
     """It was not wanted any more."""
     SUPERSEDED = "superseded"
     """Its agent did not come, and a fallback took over."""
+    DRY_RUN = "dry_run"
+    """It would have been sent now. It holds its claim until it has an end."""
 
 
 LIVE: Final = frozenset({State.SCHEDULED, State.REQUESTED, State.PENDING, State.ACTIVE})
@@ -35,7 +37,7 @@ LIVE: Final = frozenset({State.SCHEDULED, State.REQUESTED, State.PENDING, State.
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.SCHEDULED: frozenset({State.REQUESTED, State.RELEASED}),
     State.REQUESTED: frozenset(
-        {State.PENDING, State.RELEASED, State.FAILED, State.SUPERSEDED},
+        {State.PENDING, State.RELEASED, State.FAILED, State.SUPERSEDED, State.DRY_RUN},
     ),
     State.PENDING: frozenset({State.ACTIVE, State.RELEASED, State.FAILED, State.SUPERSEDED}),
     State.ACTIVE: frozenset({State.ENDED, State.RELEASED, State.FAILED}),
@@ -43,8 +45,14 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.FAILED: frozenset(),
     State.RELEASED: frozenset(),
     State.SUPERSEDED: frozenset(),
+    State.DRY_RUN: frozenset(),
 }
 """The states that may follow each. What is over stays over."""
+
+
+def lives(state: str, ended_at: object) -> bool:
+    """Whether a dispatch in a state holds its claim; `ended_at` is None until it is over."""
+    return state in LIVE or (state == State.DRY_RUN and ended_at is None)
 
 
 class Step(StrEnum):

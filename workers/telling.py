@@ -26,6 +26,7 @@ _TOLD: Final = {
     State.RELEASED: "dispatch_released",
     State.SUPERSEDED: "dispatch_superseded",
     State.FAILED: "dispatch_failed",
+    State.DRY_RUN: "dry_run",
 }
 _TOLD_AGAIN: Final = {State.PENDING: "no_agent_yet", State.ACTIVE: "agent_reconnects"}
 """A reason in these states says that all is not well."""

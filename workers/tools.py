@@ -119,6 +119,8 @@ class Tools:
     restarts_ours: frozenset[str] = frozenset()
     """Ids of the servers on which we send an agent again that has failed; elsewhere the server acts
     on `restart_policy` itself."""
+    dry_run: bool = False
+    """Whether no agent is to be sent."""
     videosdk: Mapping[str, Provider] = field(default_factory=dict)
     """VideoSDK's account, by its id; empty where none is configured."""
     errands: Errands = field(default_factory=Errands)

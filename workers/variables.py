@@ -116,6 +116,13 @@ def _restarts(text: object) -> object:
     return Restarts(str(text))
 
 
+def _truth(text: object) -> object:
+    words = {"true": True, "false": False}
+    if text not in (*words, False):
+        raise ValueError("it must be true or false")
+    return words.get(str(text), False)
+
+
 _Pairs = Annotated[dict[str, str], BeforeValidator(parse_pairs)]
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -147,6 +154,7 @@ class Variables(BaseSettings):
     dispatcher_reconcile_interval: Annotated[
         timedelta, BeforeValidator(_duration), AfterValidator(_not_too_often)
     ] = timedelta(seconds=30)
+    dispatcher_dry_run: Annotated[bool, BeforeValidator(_truth)] = False
     dispatcher_restarts: Annotated[Restarts, BeforeValidator(_restarts)] = Restarts.AUTO
     dispatcher_agent_workers: Annotated[
         tuple[WorkerAddress, ...], BeforeValidator(parse_addresses)

@@ -233,6 +233,7 @@ async def open_drain(
         gates=gates,
         videosdk=videosdk,
         restarts_ours=settings.restarts_ours,
+        dry_run=settings.dry_run,
         chance=random.random,
     )
 

@@ -21,7 +21,7 @@ from service.api.query import ProjectQuery, read_query
 from service.bodies import json_body
 from service.problems import Problem
 from workers.orders import BadOrder, KeyUsed, Orders
-from workers.states import LIVE
+from workers.states import lives
 from workers.whereabouts import WhichServer, place_of_room, server_of_room
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         found = Orders(redis).known(dispatch_id)
         if found is None:
             raise Problem(problems.NOT_FOUND, f"There is no dispatch {quoted(dispatch_id)}.")
-        if found["state"] not in LIVE:
+        if not lives(found["state"], found["ended_at"]):
             raise Problem(
                 problems.ALREADY_OVER, f"The dispatch {dispatch_id} is over: {found['state']}."
             )

@@ -14,16 +14,17 @@ from service.cli.one_dispatch import found_dispatch, headline
 from service.cli.output import json_option, print_json, printable
 from workers.ledger import Ledger
 from workers.orders import BadOrder, KeyUsed, Orders
-from workers.states import LIVE, State
+from workers.states import State, lives
 from workers.whereabouts import WhichServer, server_of_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import redis
 
 WAIT_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
+_ARRIVED: Final = frozenset({State.ACTIVE, State.DRY_RUN})
 wait_option = click.option(
     "--wait", is_flag=True, help="Until it has come to that, for at most a minute."
 )
@@ -90,10 +91,10 @@ def create(
         except (BadOrder, KeyUsed, WhichServer) as error:
             raise Failure(str(error), 2) from None
         if wait:
-            _until(redis, ours, lambda state: state not in LIVE or state == State.ACTIVE)
+            _until(redis, ours, lambda found: _is_over(found) or found["state"] in _ARRIVED)
         found = _known(redis, ours)
         _tell(found, as_json=as_json)
-    if wait and found["state"] != State.ACTIVE:
+    if wait and found["state"] not in _ARRIVED:
         raise Failure(f"its agent has not joined: {headline(found)}")
 
 
@@ -109,22 +110,28 @@ def delete(*, dispatch_id: str, wait: bool, as_json: bool) -> None:
     settings = settings_with_livekit()
     with reached_redis(settings) as redis:
         found = Orders(redis).known(dispatch_id) or found_dispatch(Ledger(redis), dispatch_id)
-        if found["state"] not in LIVE:
+        if _is_over(found):
             raise Failure(f"{found['id']} is over already: {headline(found)}")
         server_ids = list(settings.places)
         Orders(redis).remove_wherever(server_ids, found["room"], found["id"])
         if wait:
-            _until(redis, found["id"], lambda state: state not in LIVE)
+            _until(redis, found["id"], _is_over)
         found = _known(redis, found["id"])
         _tell(found, as_json=as_json)
-    if wait and found["state"] in LIVE:
+    if wait and not _is_over(found):
         raise Failure(f"it is not deleted yet: {headline(found)}")
 
 
-def _until(redis: redis.Redis, dispatch_id: str, is_there: Callable[[str], bool]) -> None:
+def _is_over(found: Mapping[str, Any]) -> bool:
+    return not lives(found["state"], found["ended_at"])
+
+
+def _until(
+    redis: redis.Redis, dispatch_id: str, is_there: Callable[[Mapping[str, Any]], bool]
+) -> None:
     """Wait until a dispatch is in such a state, for as long as that makes sense."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline and not is_there(_known(redis, dispatch_id)["state"]):
+    while time.monotonic() < deadline and not is_there(_known(redis, dispatch_id)):
         time.sleep(LOOK_SECONDS)
 
 

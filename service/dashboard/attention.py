@@ -53,6 +53,7 @@ def concerns(
         RedisError: Redis could not be reached.
     """
     return [
+        *([_DRY_RUN] if sources.settings.dry_run else []),
         *_failed(failures),
         *_late(late),
         *_agents(deployed),
@@ -69,6 +70,16 @@ _NO_WORKER: Final = Concern(
     "No worker is at work",
     "Webhooks are kept and nothing is dispatched: start `dispatcher worker`, and see its log.",
     "",
+)
+
+
+_DRY_RUN: Final = Concern(
+    "warn",
+    "This is a dry run",
+    "Everything is decided as usual, and no agent is sent: DISPATCHER_DRY_RUN is true.",
+    "dashboard.calls",
+    {"state": "dry_run"},
+    "See what would be sent",
 )
 
 

@@ -11,7 +11,7 @@ from service.dashboard import timeline
 from service.dashboard.lists import BadFilter, Filters, filled
 from service.dashboard.words import dispatch_said
 from workers.pages import Page
-from workers.states import LIVE, State
+from workers.states import State, lives
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -64,7 +64,7 @@ def add_calls(pages: Blueprint, sources: Sources) -> None:
             phases=timeline.phases(found["provider"]),
             phase_words=timeline.WORDS,
             waited=timeline.waited(line, found, time.time()),
-            is_live=found["state"] in LIVE,
+            is_live=lives(found["state"], found["ended_at"]),
         )
 
     @pages.get("/calls/<dispatch_id>/delete")
@@ -74,7 +74,7 @@ def add_calls(pages: Blueprint, sources: Sources) -> None:
     @pages.post("/calls/<dispatch_id>/delete")
     def delete(dispatch_id: str) -> AnyResponse:
         found = _found(sources, dispatch_id)
-        if found["state"] in LIVE:
+        if lives(found["state"], found["ended_at"]):
             sources.remove(found)
         return redirect(url_for("dashboard.call", dispatch_id=found["id"]), 303)
 

@@ -34,6 +34,12 @@ def test_ready_tells_the_rules_and_that_persistence_is_weak(settings):
     assert (rules["status"], rules["count"], len(rules["hash"])) == ("ok", 1, 16)
 
 
+def test_a_dry_run_is_a_warning(environ, redis):
+    _, told = ready(create_app(load_settings({**environ, "DISPATCHER_DRY_RUN": "true"})))
+    assert told["checks"]["dry_run"]["status"] == "warning"
+    assert "no agent is sent" in told["checks"]["dry_run"]["detail"]
+
+
 def test_nobody_at_work_is_a_warning(settings, redis):
     _, told = ready(create_app(settings))
     assert (told["checks"]["workers"]["status"], told["checks"]["workers"]["count"]) == (

@@ -98,6 +98,14 @@ def test_livekit_cloud_restarts_agents_itself(restarts, of_self_hosted, of_cloud
     assert is_ours("wss://mine.livekit.cloud") is of_cloud
 
 
+def test_a_dry_run_is_asked_for_in_one_word():
+    assert not load_settings({}).dry_run
+    assert load_settings({"DISPATCHER_DRY_RUN": "true"}).dry_run
+    assert refused(DISPATCHER_DRY_RUN="yes") == (
+        "DISPATCHER_DRY_RUN='yes' is not allowed: it must be true or false"
+    )
+
+
 def test_who_restarts_is_one_of_three():
     assert refused(DISPATCHER_RESTARTS="theirs") == (
         "DISPATCHER_RESTARTS='theirs' is not allowed: it must be one of auto, ours, livekit"

@@ -30,7 +30,8 @@ def token(house: House, who: str, room: str = ROOM, **asked: Any) -> str:
     server = house.settings.servers[0]
     asking = Asked(**asked)
     providers = house.settings.providers
-    return issue(house.redis, ruleset, server, read_event(body), asking, providers).token
+    event, dry_run = read_event(body), house.settings.dry_run
+    return issue(house.redis, ruleset, server, event, asking, providers, dry_run=dry_run).token
 
 
 def room_key(house: House) -> str:
