@@ -16,8 +16,8 @@ class AddressError(Exception):
     """An address nobody can listen on; the text is one line for people."""
 
 
-def check_address(host: str, port: int) -> str:
-    """Find the IP address of `host`, and try to listen there.
+def check_address(host: str, port: int, variable: str = "DISPATCHER_PORT") -> str:
+    """Find the IP address of `host`, and try to listen there. `variable` says the port.
 
     The server's workers share their port with whoever asks (SO_REUSEPORT), so that a second
     service on it would start, and take half of the webhooks. This asks without sharing.
@@ -37,7 +37,7 @@ def check_address(host: str, port: int) -> str:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (error := _refusal(family, address)) is not None:
         if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-            raise AddressError(_words(host, port, error))
+            raise AddressError(_words(host, port, variable, error))
         time.sleep(_LOOK_SECONDS)
     return str(address[0])
 
@@ -53,12 +53,12 @@ def _refusal(family: int, address: Any) -> OSError | None:  # noqa: ANN401 - as 
     return None
 
 
-def _words(host: str, port: int, error: OSError) -> str:
+def _words(host: str, port: int, variable: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
-            f"port {port} of {host} is in use: stop what listens there, or set DISPATCHER_PORT"
+            f"port {port} of {host} is in use: stop what listens there, or set {variable}"
             " to another"
         )
     if error.errno == errno.EACCES:
-        return f"DISPATCHER_PORT={port} needs rights this user lacks: set one from 1024 on"
+        return f"{variable}={port} needs rights this user lacks: set one from 1024 on"
     return f"cannot listen on {host} port {port}: {error.strerror}; set DISPATCHER_HOST"

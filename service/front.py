@@ -21,12 +21,15 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # they are its public names
 
 from service import problems
+from service.admin_port import AdminPort, Asked, Exchange
+from service.ports import PORT, Port
 from service.problems import Problem
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ class Front:
         threads: how many requests it works on at once.
         most_bytes: the longest body.
         on_loop: paths that are called on the loop, and answered when all threads wait.
+        admin: `(IP address, port)` of a second port, which answers all but webhooks; None: the only
+            port answers everything.
     """
 
     def __init__(
@@ -70,21 +75,30 @@ class Front:
         threads: int,
         most_bytes: int,
         on_loop: AbstractSet[str] = frozenset(),
+        admin: tuple[str, int] | None = None,
     ) -> None:
         self._app = app
         self._most_bytes = most_bytes
         self._on_loop = on_loop
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._sending: set[asyncio.Future[None]] = set()
+        self._admin = None if admin is None else AdminPort(*admin, partial(self._take, Port.ADMIN))
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have streams end when the process is told to: granian waits for each answer's end.
 
         It takes the signals through the loop, which hears of them beside whatever handler there is.
         """
+        if self._admin is not None:
+            loop.run_until_complete(self._admin.start())
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._end_streams))
             signal.siginterrupt(number, False)  # noqa: FBT003 - its only form
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let go of the second port."""
+        if self._admin is not None:
+            loop.run_until_complete(self._admin.stop())
 
     def _end_streams(self) -> None:
         for each in self._sending:
@@ -92,9 +106,14 @@ class Front:
 
     async def __rsgi__(self, scope: Scope, exchange: HTTPProtocol) -> None:
         """Answer one request; nothing it raises but the end of its connection gets out."""
+        await self._take(Port.PUBLIC, scope, exchange)
+
+    async def _take(
+        self, port: Port, scope: Scope | Asked, exchange: HTTPProtocol | Exchange
+    ) -> None:
         streams: list[Stream] = []
         try:
-            status, headers, content = await self._answer(scope, exchange, streams)
+            status, headers, content = await self._answer(port, scope, exchange, streams)
             if streams:
                 await self._send(streams[0], exchange, status, headers)
             else:
@@ -102,7 +121,13 @@ class Front:
         except (ProtocolClosed, ProtocolError):
             log.debug("sender_gone", path=scope.path)
 
-    async def _answer(self, scope: Scope, exchange: HTTPProtocol, streams: list[Stream]) -> Answer:
+    async def _answer(
+        self,
+        port: Port,
+        scope: Scope | Asked,
+        exchange: HTTPProtocol | Exchange,
+        streams: list[Stream],
+    ) -> Answer:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._body(scope, exchange)
@@ -113,6 +138,8 @@ class Front:
             detail = f"A request must be there whole within {BODY_SECONDS:.0f} seconds."
             return _document(Problem(problems.TOO_SLOW, detail))
         request = environ(scope, body)
+        if self._admin is not None:
+            request[PORT] = port
         if scope.path not in self._on_loop:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, _call, self._app, request)
@@ -123,7 +150,7 @@ class Front:
     async def _send(
         self,
         stream: Stream,
-        exchange: HTTPProtocol,
+        exchange: HTTPProtocol | Exchange,
         status: int,
         headers: list[tuple[str, str]],
     ) -> None:
@@ -142,7 +169,7 @@ class Front:
             gone.cancel()
             sending.cancel()
 
-    async def _body(self, scope: Scope, exchange: HTTPProtocol) -> bytes:
+    async def _body(self, scope: Scope | Asked, exchange: HTTPProtocol | Exchange) -> bytes:
         """The body, read no further than it may be long."""
         length = scope.headers.get("content-length")
         if length is not None:
@@ -161,7 +188,7 @@ class Front:
         return b"".join(chunks)
 
 
-def environ(scope: Scope, body: bytes) -> WSGIEnvironment:
+def environ(scope: Scope | Asked, body: bytes) -> WSGIEnvironment:
     """A request as WSGI has it."""
     server, _, port = scope.server.rpartition(":")
     request: WSGIEnvironment = {

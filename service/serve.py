@@ -54,6 +54,8 @@ def serve(settings: Settings) -> None:
         SystemExit: with status 1, when the worker process could not be kept alive.
     """
     address = check_address(settings.host, settings.port)
+    if settings.admin_port != settings.port:
+        check_address(settings.host, settings.admin_port, "DISPATCHER_ADMIN_PORT")
     configure_logs("web", settings.secrets)
     forget_environment()
     _allow_files()
@@ -76,8 +78,9 @@ def serve(settings: Settings) -> None:
             "loggers": {"_granian": {"propagate": True}},
         },
     )
-    server.on_startup(lambda: log.info("web_started", host=address, port=settings.port))
-    loader: Callable[..., Any] = partial(_load, settings, os.getpid())
+    ports = {"port": settings.port, "admin_port": settings.admin_port}
+    server.on_startup(lambda: log.info("web_started", host=address, **ports))
+    loader: Callable[..., Any] = partial(_load, settings, address, os.getpid())
     server.serve(target_loader=loader, wrap_loader=False)
     log.info("web_stopped")
 
@@ -101,7 +104,7 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _load(settings: Settings, main: int) -> Front:
+def _load(settings: Settings, address: str, main: int) -> Front:
     """In the worker process: tie it to the main process, and build the application."""
     if os.getpid() != main:
         die_with_parent(main)
@@ -111,4 +114,5 @@ def _load(settings: Settings, main: int) -> Front:
         threads=THREADS,
         most_bytes=MOST_BYTES,
         on_loop={"/healthz", LIVEKIT, VIDEOSDK, LIVE},
+        admin=(address, settings.admin_port) if settings.admin_port != settings.port else None,
     )

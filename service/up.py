@@ -29,7 +29,10 @@ def up(settings: Settings, environ: Mapping[str, str], tell: Callable[[], None])
         AddressError, DataError: it cannot run here.
     """
     check_address(settings.host, settings.port)
+    if settings.admin_port != settings.port:
+        check_address(settings.host, settings.admin_port, "DISPATCHER_ADMIN_PORT")
     address = f"http://{settings.host}:{settings.port}"
+    dashboard = f"http://{settings.host}:{settings.admin_port}/"
     with contextlib.ExitStack() as held:
         if settings.redis_url is None:
             embedded.prepare(settings.data)
@@ -40,4 +43,6 @@ def up(settings: Settings, environ: Mapping[str, str], tell: Callable[[], None])
         names = ["livekit"] if settings.servers else []
         names += ["videosdk"] if settings.videosdk is not None else []
         urls = " and ".join(f"{address}/webhooks/{name}" for name in names)
-        Supervisor(children).run(started=f"post webhooks to {urls}; the dashboard is at {address}/")
+        Supervisor(children).run(
+            started=f"post webhooks to {urls}; the dashboard is at {dashboard}"
+        )

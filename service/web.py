@@ -12,6 +12,7 @@ from service.api.names import RoomName
 from service.dashboard import add_dashboard
 from service.deliveries import Deliveries
 from service.health import health
+from service.ports import keep_apart
 from service.problems import answer_with_problems
 from service.sessions import Sessions
 from service.taking import Taking
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.converters["room"] = RoomName
     redis = connect(settings)
     answer_with_problems(app)
+    keep_apart(app)
     sessions = Sessions(settings.admin_token, redis)
     require_token(app, sessions)
     intake = Intake(redis)

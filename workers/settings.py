@@ -39,6 +39,8 @@ class Settings:
     """A file, a folder or a glob."""
     host: str
     port: int
+    admin_port: int
+    """Where all but webhooks is answered: `port`, unless it is one of its own."""
     retention: timedelta
     """How long history is kept."""
     history_bytes: int
@@ -138,6 +140,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         rules=given.dispatcher_rules,
         host=given.dispatcher_host,
         port=given.dispatcher_port,
+        admin_port=given.dispatcher_admin_port or given.dispatcher_port,
         retention=given.dispatcher_retention,
         history_bytes=given.dispatcher_history_bytes,
         reconcile_interval=given.dispatcher_reconcile_interval,

@@ -124,6 +124,7 @@ def _truth(text: object) -> object:
 
 
 _Pairs = Annotated[dict[str, str], BeforeValidator(parse_pairs)]
+_Port = Annotated[int, Field(strict=False, ge=1, le=65535)]
 _Text = Annotated[str, Field(min_length=1)]
 
 
@@ -144,7 +145,8 @@ class Variables(BaseSettings):
     dispatcher_rules: Annotated[_Text, AfterValidator(_path_text)] = "./rules.yaml"
     dispatcher_admin_token: Annotated[str, AfterValidator(check_token)] | None = None
     dispatcher_host: _Text = "127.0.0.1"
-    dispatcher_port: Annotated[int, Field(strict=False, ge=1, le=65535)] = 8080
+    dispatcher_port: _Port = 8080
+    dispatcher_admin_port: _Port | None = None
     dispatcher_retention: Annotated[
         timedelta, BeforeValidator(_duration), AfterValidator(_positive)
     ] = timedelta(days=7)
@@ -216,6 +218,7 @@ def _read(name: str, path: str) -> str:
     return text
 
 
+_PORTS: Final = frozenset({"DISPATCHER_PORT", "DISPATCHER_ADMIN_PORT"})
 _PORT: Final = "it must be a whole number from 1 to 65535"
 
 
@@ -225,7 +228,7 @@ def line(error: ValidationError) -> str:
     name = str(first["loc"][0]).upper()
     cause = first.get("ctx", {}).get("error")
     words = str(cause) if isinstance(cause, ValueError) else first["msg"]
-    if name == "DISPATCHER_PORT":
+    if name in _PORTS:
         words = _PORT
     if name in _SECRET:
         return f"{name} is not allowed: {words}"

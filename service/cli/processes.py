@@ -98,7 +98,9 @@ def _tell_token(settings: Settings, more: Mapping[str, str]) -> None:
     if VARIABLE not in more:
         return
     if sys.stdout.isatty():
-        click.echo(f"The dashboard at http://{settings.host}:{settings.port}/ opens with the token")
+        click.echo(
+            f"The dashboard at http://{settings.host}:{settings.admin_port}/ opens with the token"
+        )
         click.echo(f"  {settings.admin_token}")
         click.echo(f"which is kept in {printable(more[VARIABLE])}")
     else:

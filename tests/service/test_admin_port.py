@@ -1,0 +1,159 @@
+"""DISPATCHER_ADMIN_PORT: webhooks on one port, and all else on the other."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from service.dashboard.live import PATH as LIVE
+from tests.ports import free_ports
+from tests.service.conftest import RULES
+from tests.service.served import Served, children, kill
+from tests.service.signed import ADMIN_TOKEN, URL, headers, joined
+from tests.service.test_serve import PROBE
+from tests.waiting import eventually
+
+BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = Served(tmp_path, RULES)
+    house.start_valkey()
+    [house.admin_port] = free_ports(1)
+    house.environ["DISPATCHER_ADMIN_PORT"] = str(house.admin_port)
+    yield house
+    house.stop()
+
+
+@pytest.fixture
+def server(house):
+    return house.start()
+
+
+def ask_admin(house, method, path, body=None, given=None):
+    public, house.port = house.port, house.admin_port
+    try:
+        return house.ask(method, path, body, given)
+    finally:
+        house.port = public
+
+
+@pytest.mark.usefixtures("server")
+def test_only_webhooks_are_answered_on_the_public_port(house):
+    assert house.post(joined())[::2] == (200, {"status": "accepted"})
+    assert house.ask("GET", "/healthz")[0] == 200
+    for path in ("/", "/readyz", "/sign-in", "/api/v1/dispatches", "/api/v1/openapi.json", "/x"):
+        status, told, problem = house.ask("GET", path, given=BEARER)
+        assert (status, told["content-type"]) == (404, "application/problem+json"), path
+        assert problem["detail"] == "There is nothing of this path on this port."
+
+
+@pytest.mark.usefixtures("server")
+def test_all_else_is_answered_on_the_admin_port(house):
+    assert house.post(joined())[0] == 200
+    raw = json.dumps(joined()).encode()
+    assert ask_admin(house, "POST", URL, raw, headers(raw))[0] == 404
+    assert ask_admin(house, "GET", "/healthz")[0] == 200
+    status, _, told = ask_admin(house, "GET", "/readyz")
+    assert status == 200
+    assert told["checks"]["webhooks"]["accepted"] == 1, "counted by the same process"
+    assert ask_admin(house, "GET", "/api/v1/dispatches")[0] == 401
+    assert ask_admin(house, "GET", "/api/v1/dispatches", given=BEARER)[0] == 200
+    asked = json.dumps({"room": {"name": "r"}, "participant": {"identity": "ana"}})
+    given = {**BEARER, "Content-Type": "application/json"}
+    assert ask_admin(house, "POST", "/api/v1/decide", asked, given)[0] == 200
+
+
+@pytest.mark.usefixtures("server")
+def test_a_body_over_the_limit_is_413_there_too(house):
+    def chunks():
+        for _ in range(40):
+            yield b" " * 65536
+
+    given = {**BEARER, "Content-Type": "application/json"}
+    assert ask_admin(house, "POST", "/api/v1/decide", b" " * (2 << 20), given)[0] == 413
+    assert ask_admin(house, "POST", "/api/v1/decide", chunks(), given)[0] == 413
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("/a%20b/%C3%A9?x=%20&y", "/a b/é", "x=%20&y"),
+        ("/a%2Fb", "/a/b", ""),
+        ("/%ff", "/\ufffd", ""),
+    ],
+)
+def test_the_application_sees_the_request_as_it_was_sent(house, target, path, query):
+    house.start(sys.executable, "-c", PROBE)
+    _, _, environ = ask_admin(house, "POST", target, b"body", {"X-One": "1", "Content-Type": "t/x"})
+    assert environ["PATH_INFO"].encode("latin-1").decode() == path
+    assert environ["QUERY_STRING"] == query
+    assert (environ["REQUEST_METHOD"], environ["HTTP_X_ONE"]) == ("POST", "1")
+    assert (environ["CONTENT_TYPE"], environ["CONTENT_LENGTH"]) == ("t/x", "4")
+    assert (environ["REMOTE_ADDR"], environ["SERVER_NAME"]) == ("127.0.0.1", "127.0.0.1")
+    assert environ["SERVER_PORT"] == str(house.admin_port)
+
+
+def signed_in(house):
+    """The cookie of a session."""
+    connection = http.client.HTTPConnection("127.0.0.1", house.admin_port, timeout=20)
+    connection.request("GET", "/sign-in")
+    page = connection.getresponse()
+    first, text = page.headers["Set-Cookie"], page.read().decode()
+    csrf = text.split('name="csrf" value="')[1].split('"')[0]
+    connection.request(
+        "POST",
+        "/sign-in",
+        f"token={ADMIN_TOKEN}&csrf={csrf}",
+        {"Content-Type": "application/x-www-form-urlencoded", "Cookie": first.split(";")[0]},
+    )
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.headers["Set-Cookie"].split(";")[0]
+
+
+def test_a_stream_of_events_ends_with_the_process(house, server):
+    connection = http.client.HTTPConnection("127.0.0.1", house.admin_port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("GET", LIVE, headers={"Cookie": signed_in(house)})
+        stream = connection.getresponse()
+        assert stream.status == 200
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        assert stream.readline()
+        server.terminate()
+        stream.read()  # until its end
+        stream.close()
+    assert server.wait(10) == 0
+
+
+def test_a_killed_worker_process_listens_on_both_again(house, server):
+    [worker] = children(server.pid)
+    kill(worker)
+    eventually(lambda: house.healthy() and children(server.pid) not in ([], [worker]), timeout=20)
+    eventually(lambda: _answers(house), timeout=20)
+
+
+def _answers(house):
+    try:
+        return ask_admin(house, "GET", "/readyz")[0] == 200
+    except OSError:
+        return False
+
+
+def test_an_admin_port_in_use_is_one_line_and_status_1(house):
+    with socket.create_server(("127.0.0.1", house.admin_port)):
+        done = subprocess.run(
+            [sys.executable, "-m", "service", "serve"],
+            env=house.environ, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "set DISPATCHER_ADMIN_PORT to another" in line
