@@ -102,6 +102,7 @@ def test_a_token_used_again_after_the_room_was_closed_gets_one_agent(
     assert len(house.jobs("beta-1")) == 2
 
 
+@pytest.mark.timeout(300)
 def test_time_from_the_callers_join_to_the_agents(
     house: House, real_people: RealPeople, receiver: Receiver, figure: Figure
 ) -> None:
@@ -115,12 +116,13 @@ def test_time_from_the_callers_join_to_the_agents(
             given = plain if way == "webhook" else token(house, room, "ana")
             if way == "ignored":
                 open_room(house, room)
-            join(house, real_people, given)
+            caller = join(house, real_people, given)
             ana, agent = (
                 eventually(lambda room=room, who=who: _joined(receiver, room, who), timeout=20)
                 for who in ("ana", "agent-")
             )
             times.append(agent - ana)
+            caller.leave()
     shown = {way: f"{statistics.median(times) * 1000:.0f} ms" for way, times in took.items()}
     figure(
         f"caller's join to the agent's, {ROOMS} rooms each, medians: by a token {shown['token']},"
