@@ -1,4 +1,6 @@
-"""What the README says is so: its files load, its commands exist, its tables are complete."""
+"""What the documents say is so: files load, commands exist, links lead somewhere, tables are
+complete.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()
+DOCS = REPOSITORY / "service" / "docs"
+DOCUMENTS = [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))]
+TROUBLESHOOTING = (DOCS / "troubleshooting.md").read_text()
 ASSIGNMENTS = re.compile(r"^([A-Z_]+=\S+ )+")
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, document: str = README) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
     return [text for name, text in found if name == language]
 
 
@@ -132,11 +137,12 @@ def test_the_commands_table_is_that_of_the_help() -> None:
 
 
 def command_lines() -> Iterator[str]:
-    for line in "".join(blocks("console")).splitlines():
-        command = ASSIGNMENTS.sub("", line)
-        if command.startswith("dispatcher "):
-            yield command
-    yield from re.findall(r"`(dispatcher [^`]+)`", README)
+    for document in (path.read_text() for path in DOCUMENTS):
+        for line in "".join(blocks("console", document)).splitlines():
+            command = ASSIGNMENTS.sub("", line)
+            if command.startswith("dispatcher "):
+                yield command
+        yield from re.findall(r"`(dispatcher [^`]+)`", document)
 
 
 @pytest.mark.parametrize("line", sorted(set(command_lines())))
@@ -165,18 +171,33 @@ def test_every_make_command_exists() -> None:
     assert {"demo", "test"} <= named <= targets
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
-    assert links
-    assert [link for link in links if not (REPOSITORY / link).exists()] == []
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", document.read_text())
+    dead = []
+    for path, heading in links:
+        target = document.parent / path if path else document
+        if not target.exists() or (heading and heading not in headings(target)):
+            dead.append((path, heading))
+    assert dead == []
+
+
+def headings(document: Path) -> set[str]:
+    """The headings of a document as links name them."""
+    found = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in found}
+
+
+def test_every_document_is_in_the_list() -> None:
+    listed = set(re.findall(r"\]\(service/docs/([^)]+)\)", section("More")))
+    assert listed == {path.name for path in DOCS.glob("*.md")}
 
 
 def test_every_refusal_of_a_webhook_has_its_cause() -> None:
     kinds = [kind for kind in vars(problems).values() if isinstance(kind, problems.Kind)]
     refusals = {kind.slug for kind in kinds if kind.status == 401}
-    assert refusals <= set(first_column(section("At three in the morning")))
+    assert refusals <= set(first_column(TROUBLESHOOTING))
 
 
 def test_every_state_of_a_dispatch_is_explained() -> None:
-    text = section("At three in the morning")
-    assert [state for state in State if f"`{state}`" not in text] == []
+    assert [state for state in State if f"`{state}`" not in TROUBLESHOOTING] == []

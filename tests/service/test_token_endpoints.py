@@ -1,4 +1,4 @@
-"""The README's token endpoints, as they are written there, get their tokens from the service."""
+"""The documents' token endpoints, as they are written there, get their tokens from the service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 from service.web import create_app
 from tests.service.signed import ADMIN_TOKEN, KEY, SECRET
-from tests.test_readme import blocks
+from tests.test_readme import DOCS, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +39,13 @@ def served(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 def example(framework: str) -> dict[str, Any]:
     """The names of the one example for this framework, run as a module."""
-    [text] = [block for block in blocks("python") if f"from {framework} import" in block]
+    [text] = [
+        block
+        for block in blocks("python", (DOCS / "tokens.md").read_text())
+        if f"from {framework} import" in block
+    ]
     names: dict[str, Any] = {"__name__": framework}
-    exec(compile(text, f"README.md, {framework}", "exec", dont_inherit=True), names)
+    exec(compile(text, f"tokens.md, {framework}", "exec", dont_inherit=True), names)
     return names
 
 
