@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.waiting import eventually
-from tests.workers.test_reconcile import GREET, create
+from tests.workers.conftest import create_by_hand
+from tests.workers.test_reconcile import GREET
 from workers import keys
 from workers.strangers import read_strangers
 
@@ -38,7 +39,7 @@ def failed(house: House) -> int:
 def test_they_are_counted_where_a_listing_fails_too(house: House, sandbox: Sandbox) -> None:
     house.start_worker()
     sandbox.join("support-1", "ana")
-    create(sandbox, "support-1")
+    create_by_hand(sandbox, "support-1")
     eventually(lambda: counted(house) == (1, 1), timeout=12)
     sandbox.fault("unavailable", "ListParticipants")
     eventually(lambda: failed(house) == 1, timeout=8)
