@@ -6,9 +6,12 @@ settings call secret is struck out of every line, whoever logged it.
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
+from urllib.parse import quote, quote_plus
 
 import structlog
 
@@ -88,12 +91,26 @@ class _Named:
         return event
 
 
+def forms(secret: str) -> set[str]:
+    """A secret as it may stand in a line: as it is, in JSON or a Python string, in a URL or form,
+    in Basic authentication's base64 as a password alone.
+    """
+    as_json = {json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False)}
+    in_urls = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+    found = {secret, *as_json, repr(secret)[1:-1], *in_urls, encoded}
+    # A text within a text, as an exception's in a line of JSON, is escaped twice.
+    return found | {json.dumps(each)[1:-1] for each in found}
+
+
 class _Struck:
     """Renders a line and strikes out what is secret."""
 
     def __init__(self, render: Processor, secrets: Iterable[str]) -> None:
         self._render = render
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST)
+        told = {form for secret in secrets if len(secret) >= _SHORTEST for form in forms(secret)}
+        # The longest first: a shorter one may be a part of it.
+        self._secrets = tuple(sorted(told, key=len, reverse=True))
 
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> Any:  # noqa: ANN401 - what a renderer gives
         line = self._render(logger, name, event)

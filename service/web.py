@@ -14,6 +14,7 @@ from service.deliveries import Deliveries
 from service.health import health
 from service.ports import keep_apart
 from service.problems import answer_with_problems
+from service.request_ids import name_requests
 from service.sessions import Sessions
 from service.taking import Taking
 from service.videosdk_webhooks import videosdk_webhooks
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("service", static_folder=None)
     app.url_map.converters["room"] = RoomName
     redis = connect(settings)
+    name_requests(app)
     answer_with_problems(app)
     keep_apart(app)
     sessions = Sessions(settings.admin_token, redis)

@@ -37,6 +37,7 @@ def tell(dispatch: Dispatch) -> None:
     """Log a dispatch that has moved: one line, for whoever reads along."""
     about: dict[str, object] = {"room": dispatch.room, "rule": dispatch.rule}
     about |= {"agent": dispatch.agent, "deployment": dispatch.deployment, "dispatch": dispatch.id}
+    about["event_id"] = dispatch.event_id
     if dispatch.reason is not None:
         about["reason"] = dispatch.reason
     if dispatch.state is State.REQUESTED:

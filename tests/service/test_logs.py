@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
@@ -69,6 +71,25 @@ def test_lines_are_key_value_on_a_terminal():
     assert "started" in line
     assert "8080" in line
     assert not line.startswith("{")
+
+
+@pytest.mark.parametrize("secret", ['pass"word\\x', "gehëim-wörter", "a/b+c d%e&f", "plain-secret"])
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal], ids=["json", "terminal"])
+@pytest.mark.parametrize("logger", [structlog.get_logger, lambda: logging.getLogger("any")])
+def test_secrets_are_struck_out_however_they_are_written(stream, logger, secret):
+    written = [
+        secret, repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False),
+        quote(secret), quote(secret, safe=""), quote_plus(secret),
+        f"Basic {base64.b64encode(secret.encode()).decode()}",
+    ]  # fmt: skip
+    stream = stream()
+    configure_logs("web", [secret], stream)
+    for text in written:
+        logger().warning(f"it is <{text}>", exc_info=RuntimeError(text))
+    shown = stream.getvalue()
+    assert "it is <" in shown
+    for text in (*written, *(json.dumps(each)[1:-1] for each in written)):
+        assert text.strip("\"'").removeprefix("Basic ") not in shown, text
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()], ids=["json", "terminal"])
