@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from service.deliveries import Deliveries
     from service.problems import Kind
     from workers.intake import Accepted, GatheringIntake, Intake
+    from workers.traces import Traces
 
 ALWAYS: Final = (problems.NOT_AN_EVENT, problems.TOO_LARGE, problems.NOT_JSON, *STORE)
 """What every such route may answer."""
@@ -57,7 +59,14 @@ log = structlog.get_logger(__name__)
 class Taking:
     """Takes events from any provider. One for all routes and threads."""
 
-    def __init__(self, intake: Intake, gathering: GatheringIntake, deliveries: Deliveries) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        gathering: GatheringIntake,
+        deliveries: Deliveries,
+        traces: Traces | None = None,
+    ) -> None:
+        self._traces = traces
         self._intake = intake
         self._gathering = gathering
         self._deliveries = deliveries
@@ -79,12 +88,12 @@ class Taking:
         """
         if event is None or not _is_usable(event):
             return self._answer("ignored")
-        later = request.environ.get(LATER)
+        later, began = request.environ.get(LATER), time.time()
         if later is not None:
             later.append(partial(self._take_on_loop, server_id, event))
             return Response()
         try:
-            return self._answer(self._intake.accept(server_id, event))
+            return self._stored(event, self._intake.accept(server_id, event), began)
         except RedisError as error:
             raise _not_stored(event, error) from None
 
@@ -124,8 +133,9 @@ class Taking:
         """After the view is done, without its request."""
         if event is None or not _is_usable(event):
             return self._answer("ignored")
+        began = time.time()
         try:
-            return self._answer(await self._gathering.accept(server_id, event))
+            return self._stored(event, await self._gathering.accept(server_id, event), began)
         except RedisError as error:
             return _not_stored(event, error).response()
 
@@ -137,6 +147,11 @@ class Taking:
             self._deliveries.refused(slug)
             log.warning("webhook_refused", type=slug, why=problem.detail, sender=sender)
         return problem.response()
+
+    def _stored(self, event: Event, status: Accepted, began: float) -> Response:
+        if self._traces is not None and status == "accepted":
+            self._traces.accepted(event, began, time.time())
+        return self._answer(status)
 
     def _answer(self, status: Accepted | Literal["ignored"]) -> Response:
         self._deliveries.accepted()

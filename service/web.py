@@ -23,6 +23,7 @@ from workers.connection import connect, connect_async
 from workers.intake import GatheringIntake, Intake
 from workers.rules_in_force import RulesInForce
 from workers.scripts import ScriptRunner
+from workers.traces import open_traces
 
 if TYPE_CHECKING:
     from workers.settings import Settings
@@ -43,7 +44,7 @@ def create_app(settings: Settings) -> Flask:
     in_force.look()  # so that rules which load now stay when their file breaks
     gathering = GatheringIntake(ScriptRunner(connect_async(settings, patient=False)), redis)
     deliveries = Deliveries()
-    taking = Taking(intake, gathering, deliveries)
+    taking = Taking(intake, gathering, deliveries, open_traces(settings, "web"))
     app.register_blueprint(webhooks(settings, taking))
     app.register_blueprint(videosdk_webhooks(settings.videosdk, taking))
     app.register_blueprint(health(settings, redis, in_force, deliveries))

@@ -219,9 +219,13 @@ async def _decided(
         kept = None if record is hold.record else record
         await tools.queue.commit(hold, kept, documents, taken=event_id, notes=notes)
     telling.tell_errors(seen.event, decisions)
+    if tools.traces is not None and decisions:
+        tools.traces.decided(seen.event, decisions, received_at, tools.queue.now())
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):
             telling.tell(dispatch)
+            if tools.traces is not None:
+                tools.traces.moved(dispatch)
 
 
 async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:

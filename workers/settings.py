@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from workers.addresses import WorkerAddress
 
 __all__ = ["Restarts", "Server", "Settings", "SettingsError", "check_token", "load_settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Otlp:
+    """An OpenTelemetry collector that takes OTLP over HTTP."""
+
+    endpoint: str
+    """Without a slash at its end; `/v1/traces` is added."""
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,8 @@ class Settings:
     """Workers of livekit-agents that are asked what they are."""
     videosdk: VideoSdkAccount | None
     """None: VideoSDK is not configured."""
+    otlp: Otlp | None
+    """Where traces are sent; None: nowhere."""
     redis_url: str | None = field(repr=False)
     """None: the embedded Valkey."""
     admin_token: str | None = field(repr=False)
@@ -78,7 +90,8 @@ class Settings:
         token = () if self.admin_token is None else (self.admin_token,)
         account = self.videosdk
         of_account = (account.secret, account.token) if account is not None else ()
-        found = {*self._secrets.values(), *passwords, *token, *of_account}
+        of_collector = self.otlp.headers.values() if self.otlp is not None else ()
+        found = {*self._secrets.values(), *passwords, *token, *of_account, *of_collector}
         return frozenset(found - {""})
 
     @property
@@ -148,8 +161,28 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         dry_run=given.dispatcher_dry_run,
         agent_workers=given.dispatcher_agent_workers,
         videosdk=account,
+        otlp=_otlp(given),
         redis_url=given.redis_url,
         admin_token=given.dispatcher_admin_token,
         _secrets=found.secrets,
         _owners=found.owners,
     )
+
+
+def can_trace() -> bool:
+    """Whether the libraries for traces are installed."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _otlp(given: Variables) -> Otlp | None:
+    if given.otel_exporter_otlp_endpoint is None:
+        return None
+    if not can_trace():
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set and OpenTelemetry is not installed: install"
+            " 'livekit-dispatcher[otel]', or unset it"
+        )
+    return Otlp(given.otel_exporter_otlp_endpoint, given.otel_exporter_otlp_headers)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workers.inbox import DueQueue
     from workers.providers.base import ListingProvider, Provider
     from workers.rules_in_force import RulesInForce
+    from workers.traces import Traces
 
 
 log = structlog.get_logger(__name__)
@@ -119,6 +120,8 @@ class Tools:
     restarts_ours: frozenset[str] = frozenset()
     """Ids of the servers on which we send an agent again that has failed; elsewhere the server acts
     on `restart_policy` itself."""
+    traces: Traces | None = None
+    """Where traces go; None: nowhere."""
     dry_run: bool = False
     """Whether no agent is to be sent."""
     videosdk: Mapping[str, Provider] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
 HAVE_A_FILE_FORM: Final = (
     "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REDIS_URL", "DISPATCHER_ADMIN_TOKEN",
     "VIDEOSDK_SECRET", "VIDEOSDK_TOKEN", "VIDEOSDK_WEBHOOK_PUBLIC_KEY",
+    "OTEL_EXPORTER_OTLP_HEADERS",
 )  # fmt: skip
 _SECRET: Final = frozenset(HAVE_A_FILE_FORM) - {"REDIS_URL"}
 """Variables whose value is never shown."""
-_ADDRESSES: Final = frozenset({"LIVEKIT_URL", "REDIS_URL", "VIDEOSDK_URL"})
+_ADDRESSES: Final = frozenset(
+    {"LIVEKIT_URL", "REDIS_URL", "VIDEOSDK_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+)
 """Variables that are shown without what could be a password."""
 _TOKEN: Final = re.compile(r"[!-~]{8,}\Z")
 
@@ -86,6 +90,15 @@ def _header(text: str) -> str:
     if not text.isascii() or any(character.isspace() for character in text):
         raise ValueError("it must be ASCII without spaces, as it stands in a header")
     return text
+
+
+def _headers(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    pairs = [each.partition("=") for each in text.split(",") if each.strip()]
+    if not all(name.strip() and equals for name, equals, _ in pairs):
+        raise ValueError("it must be name=value, with commas between several")
+    return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
 
 
 def _web_url(text: str) -> str:
@@ -167,6 +180,11 @@ class Variables(BaseSettings):
     videosdk_token: Annotated[str, AfterValidator(_header)] | None = None
     videosdk_url: Annotated[str, AfterValidator(_web_url)] = "https://api.videosdk.live"
     videosdk_webhook_public_key: Annotated[str, AfterValidator(check_rsa_key)] | None = None
+
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_web_url)] | None = None
+    otel_exporter_otlp_headers: Annotated[dict[str, str], BeforeValidator(_headers)] = Field(
+        default_factory=dict
+    )
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ=environ)

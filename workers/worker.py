@@ -37,6 +37,7 @@ from workers.retention import Bounds, Retention
 from workers.rules_in_force import RulesInForce, kept, watch
 from workers.scripts import ScriptRunner
 from workers.tools import Gate, Tools
+from workers.traces import open_traces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -234,6 +235,7 @@ async def open_drain(
         videosdk=videosdk,
         restarts_ours=settings.restarts_ours,
         dry_run=settings.dry_run,
+        traces=open_traces(settings, "worker"),
         chance=random.random,
     )
 
@@ -252,5 +254,7 @@ async def open_drain(
         for provider in tools.places.values():
             await provider.aclose()
         await client.aclose()
+        if tools.traces is not None:
+            await asyncio.to_thread(tools.traces.close)
 
     return Drain(tools, concurrency=concurrency), close

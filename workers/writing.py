@@ -69,6 +69,8 @@ async def write_record(
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):
             tell(dispatch)
+            if tools.traces is not None:
+                tools.traces.moved(dispatch)
 
 
 def has_moved(before: Dispatch | None, after: Dispatch) -> bool:
