@@ -49,6 +49,10 @@ lint: $(tools) ## Check style, types and imports
 .PHONY: check
 check: lint test ## Do both: lint, then test
 
+.PHONY: soak
+soak: $(engines) ## Half an hour of calls with faults thrown in, and what becomes of memory
+	@$(bin)/python -m tests.benchmarks.soak --plot soak.svg $(ARGS)
+
 .PHONY: bench
 bench: $(engines) ## Measure the service beside what people would run otherwise
 	@$(bin)/python -m tests.benchmarks $(ARGS)

@@ -1,0 +1,307 @@
+"""Hours of calls in little: a steady rate, with faults thrown in, and what becomes of memory.
+
+    python -m tests.benchmarks.soak [--minutes N] [--rate N] [--plot FILE.svg] [--json FILE]
+
+`dispatcher up` against the stand-in LiveKit. Each call is a room: its caller joins, a friend comes
+and goes, and after `CALL_SECONDS` all leave. Every process is killed in turn and LiveKit fails in
+turn, one fault every `FAULT_SECONDS`. A call is lost if no agent is in its room when it ends, and
+double if two are there at two samples that are further apart than a double may live.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from redis import Redis
+from rich.console import Console
+from rich.table import Table
+
+from service.sandbox import Sandbox, Worker, running
+from tests.ports import free_port
+from tests.up import Up
+from tests.waiting import eventually
+from workers.connection import embedded_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CALL_SECONDS: Final = 40.0
+FAULT_SECONDS: Final = 20.0
+SAMPLE_SECONDS: Final = 5.0
+DOUBLE_SECONDS: Final = 20.0
+"""How long a second agent may live before it counts as a double."""
+WARM_UP: Final = 1 / 3
+"""Of the run, in which caches and history fill; growth is judged from then on."""
+FLAT: Final = 1.1
+"""What a median of the last third may be of that of the second."""
+RULES: Final = """
+version: 1
+rules:
+  - id: greet
+    on: participant_joined
+    when: {participant: {identity: "caller-*"}}
+    dispatch: {agent: greeter, metadata: {caller: "{{ participant.identity }}"}}
+    join_within: 10s
+    fallback: [{agent: greeter}]
+"""
+PROCESSES: Final = {
+    "web": (" serve", 1),
+    "web's main": (" serve", 0),
+    "worker": (" worker", 0),
+    "valkey": ("valkey-server", 0),
+}
+"""Words of their command lines, and which of those that have them."""
+FAULTS: Final = (
+    ("slow", 2.0), ("kill worker", 0), ("unavailable", 0), ("kill web", 0), ("too_many", 1.0),
+    ("kill valkey", 0), ("hang", 0), ("webhooks_doubled", 0), ("cut", 0), ("kill web's main", 0),
+    ("webhooks_lost", 0), ("stop worker", 0),
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Sample:
+    """One look at everything. Memory in bytes."""
+
+    at: float
+    """Seconds since the begin."""
+    memory: dict[str, int]
+    redis: int
+    keys: int
+    live: int
+    doubles: int
+
+
+@dataclass
+class Soak:
+    """What has happened so far."""
+
+    sandbox: Sandbox
+    up: Up
+    began: float = field(default_factory=time.monotonic)
+    samples: list[Sample] = field(default_factory=list)
+    faults: list[tuple[float, str]] = field(default_factory=list)
+    calls: int = 0
+    restarted: int = 0
+    """Processes that ended and were started again."""
+    lost: list[str] = field(default_factory=list)
+    doubled: set[str] = field(default_factory=set)
+    _double_since: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the begin."""
+        return time.monotonic() - self.began
+
+    def begin_call(self) -> str:
+        """A caller joins a room of its own, and a friend comes and goes."""
+        room = f"call-{self.calls}"
+        self.calls += 1
+        self.sandbox.join(room, f"caller-{room}")
+        self.sandbox.join(room, f"friend-{room}")
+        self.sandbox.leave(room, f"friend-{room}")
+        return room
+
+    def end_call(self, room: str) -> None:
+        """The caller has waited long enough; whatever agents are there go with the room."""
+        if not self.agents(room):
+            self.lost.append(room)
+        self.sandbox.leave(room, f"caller-{room}")
+        self.sandbox.delete_room(room)
+
+    def agents(self, room: str) -> list[str]:
+        """Who is there of them."""
+        opened = self.sandbox.rooms.open.get(room)
+        people = list(opened.participants) if opened is not None else []
+        return [identity for identity in people if identity.startswith("agent-")]
+
+    def sample(self) -> None:
+        """Look at everything."""
+        rooms = list(self.sandbox.rooms.open)
+        doubles = {room for room in rooms if len(self.agents(room)) > 1}
+        since = {room: self._double_since.get(room, self.now) for room in doubles}
+        self.doubled |= {room for room, at in since.items() if self.now - at > DOUBLE_SECONDS}
+        self._double_since = since
+        memory = {name: _memory(self._pid(name)) for name in PROCESSES}
+        used, count = 0, 0
+        with Redis(unix_socket_path=str(embedded_socket(self.up.home / "data"))) as redis:
+            try:
+                used, count = int(redis.info("memory")["used_memory"]), int(redis.dbsize())
+            except OSError:  # it was killed a moment ago
+                pass
+            except Exception as error:  # noqa: BLE001 - the same, in redis-py's words
+                Console(stderr=True).print(f"no sample of Redis: {error}")
+        told = Sample(self.now, memory, used, count, len(rooms), len(doubles))
+        self.samples.append(told)
+
+    def throw(self, fault: str, seconds: float) -> None:
+        """One fault; it is over before the next."""
+        self.faults.append((self.now, fault))
+        word, _, name = fault.partition(" ")
+        if word not in ("kill", "stop"):
+            self.sandbox.fault(fault, seconds=seconds)
+            threading.Timer(FAULT_SECONDS / 4, self.sandbox.heal).start()
+            return
+        pid = self._pid(name)
+        if not pid:
+            return
+        os.kill(pid, signal.SIGKILL if word == "kill" else signal.SIGSTOP)
+        if word == "stop":
+            threading.Timer(FAULT_SECONDS / 2, lambda: os.kill(pid, signal.SIGCONT)).start()
+
+    def _pid(self, name: str) -> int:
+        word, which = PROCESSES[name]
+        found = self.up.pids(word)
+        return found[which] if len(found) > which else 0
+
+
+def _memory(pid: int) -> int:
+    """Resident bytes of a process; 0 where there is none."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def run(home: Path, minutes: float, rate: float) -> Soak:
+    """Run it."""
+    port = free_port()
+    sandbox = Sandbox(
+        webhook_urls=[f"http://127.0.0.1:{port}/webhooks/livekit"],
+        workers=[Worker("greeter", accept_delay=0.05, join_delay=0.2)],
+    )
+    environ = {
+        "LIVEKIT_URL": sandbox.url,
+        "LIVEKIT_API_KEY": sandbox.key,
+        "LIVEKIT_API_SECRET": sandbox.secret,
+        "DISPATCHER_RECONCILE_INTERVAL": "10s",
+        "DISPATCHER_RETENTION": f"{max(30, int(minutes * 60 * WARM_UP / 2))}s",
+    }
+    with running(sandbox):
+        environ["LIVEKIT_URL"] = sandbox.url
+        with Up(home, RULES, environ, port=port) as up:
+            soak = Soak(sandbox, up)
+            _traffic(soak, minutes * 60, rate)
+            sandbox.heal()
+            eventually(lambda: not sandbox.rooms.open, timeout=60)
+        soak.restarted = up.log.count('"child_ended"')
+    return soak
+
+
+def _traffic(soak: Soak, seconds: float, rate: float) -> None:
+    """Everything happens in one thread, at its time."""
+    pace = threading.Event()
+    going: deque[tuple[float, str]] = deque()
+    faults: Iterator[tuple[str, float]] = (FAULTS[n % len(FAULTS)] for n in range(1 << 30))
+    due = dict.fromkeys(("call", "sample"), 0.0) | {"fault": FAULT_SECONDS}
+    every: dict[str, tuple[float, Callable[[], object]]] = {
+        "call": (1 / rate, lambda: going.append((soak.now + CALL_SECONDS, soak.begin_call()))),
+        "sample": (SAMPLE_SECONDS, soak.sample),
+        "fault": (FAULT_SECONDS, lambda: soak.throw(*next(faults))),
+    }
+    while soak.now < seconds or going:
+        for name, (interval, act) in every.items():
+            # The last calls meet no new fault: theirs are over.
+            is_over = soak.now > seconds - (0 if name != "fault" else CALL_SECONDS)
+            if soak.now >= due[name] and not is_over:
+                act()
+                due[name] = max(due[name] + interval, soak.now - interval)
+        while going and going[0][0] <= soak.now:
+            soak.end_call(going.popleft()[1])
+        pace.wait(0.01)
+
+
+def growth(soak: Soak) -> dict[str, float]:
+    """The medians of the last third by those of the second, for memory of each process and Redis.
+
+    A process that was killed begins anew, so that only the largest of its life counts.
+    """
+    part = max(1, int(len(soak.samples) * WARM_UP))
+    second, last = soak.samples[part : 2 * part], soak.samples[2 * part :]
+
+    def of(samples: list[Sample], read: Callable[[Sample], int]) -> float:
+        return median([read(each) for each in samples if read(each)] or [1])
+
+    reads: dict[str, Callable[[Sample], int]] = {
+        name: (lambda each, name=name: each.memory[name])  # type: ignore[misc]
+        for name in PROCESSES
+    }
+    reads |= {"used_memory": lambda each: each.redis, "keys": lambda each: each.keys}
+    return {name: of(last, read) / of(second, read) for name, read in reads.items()}
+
+
+def plot(soak: Soak, file: Path) -> None:
+    """Memory over time, with the faults."""
+    import matplotlib as mpl  # noqa: PLC0415 - only where a plot is asked for
+
+    mpl.use("svg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    figure, (above, middle, below) = plt.subplots(3, 1, figsize=(12, 9), sharex=True)
+    at = [each.at / 60 for each in soak.samples]
+    for name in PROCESSES:
+        above.plot(at, [each.memory[name] / 1e6 or None for each in soak.samples], label=name)
+    above.set_ylabel("resident, MB")
+    above.legend(loc="upper right")
+    middle.plot(at, [each.redis / 1e6 or None for each in soak.samples], label="used_memory, MB")
+    middle.plot(at, [each.keys / 1000 or None for each in soak.samples], label="keys, thousands")
+    middle.legend(loc="upper right")
+    below.plot(at, [each.live for each in soak.samples], label="live rooms")
+    below.plot(at, [each.doubles for each in soak.samples], label="rooms with two agents")
+    below.legend(loc="upper right")
+    below.set_xlabel("minutes")
+    for axes in (above, middle, below):
+        axes.set_ylim(bottom=0)
+        for when, name in soak.faults:
+            is_kill = name.startswith("kill")
+            axes.axvline(when / 60, color="red" if is_kill else "orange", alpha=0.25, linewidth=1)
+    figure.savefig(file, bbox_inches="tight")
+
+
+def main() -> int:
+    """Run, print, write; 1 if a call was lost or doubled, or memory has grown."""
+    asked = argparse.ArgumentParser(prog="python -m tests.benchmarks.soak")
+    asked.add_argument("--minutes", type=float, default=30.0)
+    asked.add_argument("--rate", type=float, default=5.0, help="calls a second (default 5)")
+    asked.add_argument("--plot", type=Path, metavar="FILE")
+    asked.add_argument("--json", type=Path, metavar="FILE")
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lkd-soak-") as home:
+        soak = run(Path(home), given.minutes, given.rate)
+    grown = growth(soak)
+    table = Table("measure", "figure")
+    table.add_row("calls", str(soak.calls))
+    table.add_row(
+        "faults", ", ".join(f"{n} {f}" for f, n in Counter(f for _, f in soak.faults).items())
+    )
+    table.add_row("processes started again", str(soak.restarted))
+    table.add_row("lost", f"{len(soak.lost)} {' '.join(soak.lost[:5])}")
+    table.add_row("double", f"{len(soak.doubled)} {' '.join(sorted(soak.doubled)[:5])}")
+    for name, ratio in grown.items():
+        table.add_row(f"{name}: last third by the second", f"{ratio:.2f}")
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    if given.plot:
+        plot(soak, given.plot)
+    if given.json:
+        told = {"calls": soak.calls, "lost": soak.lost, "double": sorted(soak.doubled)}
+        told |= {"growth": grown, "faults": soak.faults}
+        given.json.write_text(json.dumps(told | {"samples": [asdict(s) for s in soak.samples]}))
+    # Ids of events are kept for an hour: in less than two, there are more and more keys.
+    judged = [ratio for name, ratio in grown.items() if name != "keys"]
+    return int(bool(soak.lost or soak.doubled or max(judged) > FLAT))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
