@@ -8,8 +8,9 @@ and hands requests to the same `Front`, in the form that granian gives them.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 STOP_SECONDS: Final = 2.0
+CONNECTIONS: Final = 512
+"""Connections open at once, about: the other port must find file descriptors."""
+SILENT_SECONDS: Final = 10.0
+"""How long a connection may be open without a request, or between two."""
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_unheard: Final = logging.getLogger("service.admin_port.aiohttp")
+_unheard.setLevel(logging.CRITICAL)  # requests that are none: who sends them is told
 
 
 class Asked:
@@ -51,11 +60,15 @@ class Exchange:
 
     async def __call__(self) -> bytes:
         """The body, whole."""
-        return await self._request.content.read()
+        return b"".join([part async for part in self])
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         """The body as it comes."""
-        return self._request.content.iter_any()
+        if self._request.headers.get("Expect", "").lower() == "100-continue":
+            await self._request.writer.write(_CONTINUE)
+            self._request.writer.output_size = 0  # it is no part of the answer
+        async for part in self._request.content.iter_any():
+            yield part
 
     async def client_disconnect(self) -> None:
         """Never over: aiohttp cancels the handler of a request whose sender has gone."""
@@ -89,6 +102,13 @@ class Transport:
         await self._response.write(text.encode())
 
 
+class _Refused(asyncio.Protocol):
+    """A connection more than there may be."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
+
+
 class AdminPort:
     """Listens there from `start` to `stop`, both called on the loop.
 
@@ -107,7 +127,10 @@ class AdminPort:
         self._host = host
         self._port = port
         self._answer = answer
-        self._runner: web.ServerRunner | None = None
+        self._server: web.Server | None = None
+        self._listener: asyncio.Server | None = None
+        self._silent: set[web.RequestHandler] = set()
+        """Connections that have asked for nothing yet."""
 
     async def start(self) -> None:
         """Listen.
@@ -115,18 +138,41 @@ class AdminPort:
         Raises:
             OSError: somebody else does.
         """
-        server = web.Server(self._take, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        self._server = web.Server(
+            self._take,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,  # or a small body becomes a large one before anybody is asked
+            keepalive_timeout=SILENT_SECONDS,
+            logger=_unheard,
+        )
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._connection, self._host, self._port)
 
     async def stop(self) -> None:
         """Let go of the port, and of whoever is connected."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None and self._server is not None:
+            self._listener.close()
+            await self._server.shutdown(STOP_SECONDS)
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        """For one that begins: it is ended if nothing is asked by it in time."""
+        server = cast("web.Server", self._server)
+        if len(server.connections) >= CONNECTIONS:
+            return _Refused()
+        connection = server()
+        self._silent.add(connection)
+        asyncio.get_running_loop().call_later(SILENT_SECONDS, self._end_if_silent, connection)
+        return connection
+
+    def _end_if_silent(self, connection: web.RequestHandler) -> None:
+        if connection in self._silent:
+            self._silent.discard(connection)
+            connection.force_close()
 
     async def _take(self, request: web.BaseRequest) -> web.StreamResponse:
         exchange = Exchange(request)
+        self._silent.discard(request.protocol)
         with suppress(ConnectionResetError):  # the receiver of a stream has gone
             await self._answer(Asked(request), exchange)
         return exchange.response

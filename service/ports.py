@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from flask import request
 
 from service import problems
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PORT: Final = "dispatcher.port"
 """In the `environ` of a request where there are two ports: a `Port`."""
+log = structlog.get_logger(__name__)
+
 _ON_BOTH: Final = "/healthz"
 _WEBHOOKS: Final = "/webhooks/"
 
@@ -40,4 +43,7 @@ def keep_apart(app: Flask) -> None:
             return
         wanted = Port.PUBLIC if request.path.startswith(_WEBHOOKS) else Port.ADMIN
         if port != wanted:
+            if request.method == "POST":  # LiveKit posts, and logs no refusal of its own
+                sender = request.remote_addr
+                log.warning("request_refused", type=problems.NOT_FOUND.slug, sender=sender)
             raise Problem(problems.NOT_FOUND, "There is nothing of this path on this port.")

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from rules.agents_are import from_pairs
 from rules.frozen import replace
 from rules.session import joined_at
 from workers.apart_seen import have_removed, look_for, order_of, place_of
@@ -26,12 +25,13 @@ from workers.reasons import Why
 from workers.releases import released
 from workers.restarts import OWN_END, left
 from workers.settle import Stepped, again, echoed, gave_up, later
-from workers.taken import take
+from workers.taken import is_for, take, waiters
 
 if TYPE_CHECKING:
     from workers.apart_seen import Place, Seen
     from workers.hold import Hold
     from workers.record import Record
+    from workers.taken import Waiter
     from workers.tools import Tools
 
 LOOK_SECONDS: Final = 1.0
@@ -71,6 +71,8 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     try:
         if (made_before := await _made_before(dispatch, hold, tools, place)) is not None:
             return made_before
+        if place.lists is None:  # whose agent that is must be known before it comes
+            await waiters(dispatch, place.server_id, place.room, tools)
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         return await _call(dispatch, place, tools)
     except NoAgent as error:
@@ -108,7 +110,7 @@ async def _call(dispatch: Dispatch, place: Place, tools: Tools) -> Stepped:
         return Stepped(dispatch.told(str(error), now, step=Step.SETTLE, due=due, called_at=None))
     stepped = echoed(dispatch, answer, tools)
     if place.lists is not None:
-        await have_removed(stepped.unwanted, place, tools)
+        await have_removed(stepped.unwanted, dispatch, place, tools)
         stepped = stepped._replace(unwanted=())
     return stepped._replace(dispatch=_watched(replace(stepped.dispatch, doubtful=False), tools))
 
@@ -166,7 +168,7 @@ async def withdraw(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     place = place_of(dispatch, hold, tools)
     seen = await look_for(dispatch, hold, tools, place)
     if place is not None and seen.made and seen.agent is None:
-        await have_removed([seen.made], place, tools)
+        await have_removed([seen.made], dispatch, place, tools)
     elif place is not None and place.lists is not None and seen.made:
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         await _unless_gone(place.lists.delete(place.room, seen.made))
@@ -203,7 +205,7 @@ async def look_again(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
     if place is not None and place.lists is not None:
         seen = await look_for(dispatch, hold, tools, place)
         if seen.made and not dispatch.live:
-            await have_removed([seen.made], place, tools)
+            await have_removed([seen.made], dispatch, place, tools)
     return await nothing(dispatch, hold, tools)
 
 
@@ -226,16 +228,16 @@ async def identified(hold: Hold, tools: Tools, now: float) -> tuple[Record, list
         key=lambda d: d.created_at,
     )
     met: list[Dispatch] = []
+    all_waiting: list[Waiter] = []
+    for each in waiting:
+        all_waiting = await waiters(each, hold.server_id, hold.room, tools)
     for agent in sorted(record.agents.values(), key=lambda each: each.joined_at):
         fields = {"identity": agent.identity, "name": agent.name}
-        fitting = [d for d in waiting if from_pairs(d.known_as).told(fields)]
-        named = [d for d in fitting if d.agent in (agent.name, agent.identity)]
-        if not (named or fitting):
-            continue
-        mine = (named or fitting)[0]
-        if not await take(mine, hold.server_id, hold.room, agent.identity, tools):
+        mine = next((d for d in waiting if is_for(d, fields, all_waiting)), None)
+        if mine is None or not await take(mine, hold.server_id, hold.room, agent.identity, tools):
             continue
         waiting.remove(mine)
+        all_waiting = [each for each in all_waiting if each.id != mine.id]
         joined = mine.joined(agent.identity, agent.sid, agent.joined_at)
         met.append(joined)
         if agent.left_at is not None and record.session is not None:

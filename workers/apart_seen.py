@@ -5,14 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from rules.agents_are import from_pairs
 from rules.session import joined_at
 from workers.clock import CLOCKS_SECONDS
 from workers.dispatch import ID_ATTRIBUTE
-from workers.entries import look_offer
+from workers.entries import clear_offer
 from workers.errors import NotSent
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, Order, identities
-from workers.taken import take
+from workers.taken import is_for, take, waiters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -102,31 +101,36 @@ async def look_for(dispatch: Dispatch, hold: Hold, tools: Tools, place: Place | 
     agent = next((p for p in there if p["identity"] in identities([ours])), None)
     jobs = {job.identity: job.worker_id for job in ours.jobs}
     worker_id = jobs.get(str(agent["identity"]), "") if agent is not None else ""
-    await have_removed([each.id for each in doubles], place, tools)
+    await have_removed([each.id for each in doubles], dispatch, place, tools)
     return Seen(ours.id, agent, worker_id)
 
 
-async def have_removed(dispatch_ids: Sequence[str], place: Place, tools: Tools) -> None:
-    """Have dispatches go from a room of LiveKit, and their agents, those included that are on their
-    way: whoever works on that room sees to it.
+async def have_removed(
+    dispatch_ids: Sequence[str], dispatch: Dispatch, place: Place, tools: Tools
+) -> None:
+    """Have what was made for a dispatch go from a room of LiveKit, and its agents: whoever works on
+    that room sees to it.
 
     Raises:
         RedisError: ask again.
     """
     for each in dispatch_ids:
-        await tools.queue.offer(look_offer(place.server_id, place.room, f"go-{each}", [each]))
+        await tools.queue.offer(clear_offer(place.server_id, place.room, {each: dispatch.agent}))
 
 
 async def _agent(
     dispatch: Dispatch, there: Iterable[Fields], place: Place, tools: Tools
 ) -> Fields | None:
-    """Its agent among those who are there: the one known, or the first that is nobody else's."""
+    """Its agent among those who are there: the one known, or the first that is for it."""
     if dispatch.agent_identity is not None:
-        known = (p for p in there if p["identity"] == dispatch.agent_identity)
-        return next(known, None)
-    since, told = dispatch.wanted_at - CLOCKS_SECONDS, from_pairs(dispatch.known_as).told
+        known = next((p for p in there if p["identity"] == dispatch.agent_identity), None)
+        if known is not None:  # and it stays this one's
+            await take(dispatch, place.server_id, place.room, str(known["identity"]), tools)
+        return known
+    since = dispatch.wanted_at - CLOCKS_SECONDS
+    waiting = await waiters(dispatch, place.server_id, place.room, tools)
     came = sorted(
-        (p for p in there if told(p) and joined_at(p, since) >= since),
+        (p for p in there if joined_at(p, since) >= since and is_for(dispatch, p, waiting)),
         key=lambda p: (dispatch.agent not in (p["name"], p["identity"]), joined_at(p, since)),
     )
     for each in came:

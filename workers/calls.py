@@ -51,6 +51,7 @@ async def make_calls(hold: Hold, tools: Tools) -> None:
     """
     await _take_over(hold, tools)
     for _ in range(ROUNDS):
+        await dry_run.rehearse(hold, tools)
         due = await _ready(hold, tools)
         if not due:
             return
@@ -227,7 +228,5 @@ _APART: Final[Mapping[Step, _Carry]] = {
 
 
 async def _step(due: Due, hold: Hold, tools: Tools) -> Stepped:
-    if tools.dry_run and due.step is Step.CREATE:
-        return await dry_run.create(due.dispatch, hold, tools)
     steps = _APART if due.dispatch.apart else _STEPS
     return await steps[due.step](due.dispatch, hold, tools)

@@ -27,6 +27,8 @@ LOOK: Final = "look"
 """The `event` of an entry that asks for a look."""
 ORDER: Final = "order"
 """The `event` of an entry that somebody's hand has put there: see workers/orders.py."""
+CLEAR: Final = "clear"
+"""The `event` of an entry that has dispatches deleted, and their agents removed."""
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
 
 
@@ -76,6 +78,15 @@ def look_offer(
     if made:
         asked["made"] = made
     return _offer(server_id, room, look_id, compact(asked), wakes=wakes)
+
+
+def clear_offer(server_id: str, room: str, unwanted: Mapping[str, str]) -> Offer:
+    """A request to have dispatches go from a room of LiveKit, and their agents, those included that
+    are on their way: LiveKit's ids, and agents' names. Made twice within an hour, it is one.
+    """
+    clear_id = plain_id(f"lkd.clear.{room}.{'.'.join(unwanted)}")
+    asked = {"event": CLEAR, "id": clear_id, "room": {"name": room}, "unwanted": dict(unwanted)}
+    return _offer(server_id, room, clear_id, compact(asked), wakes=False)
 
 
 def order_offer(server_id: str, room: str, order_id: str, order: Mapping[str, Any]) -> Offer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workers.entries import Offer
     from workers.hold import Document, Note
     from workers.record import Record
-    from workers.scripts import ScriptRunner
+    from workers.scripts import Arg, Script, ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
 EVENTS_EACH: Final = 16
@@ -257,6 +257,10 @@ class DueQueue:
         ]
         if await self._runner.call(scripts.RELEASE, self._keys(hold), args) == b"fenced":
             raise Fenced(hold.room_key)
+
+    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers
+        """Run a script of others, as `ScriptRunner.call` does."""
+        return await self._runner.call(script, keys, args)
 
     async def offer(self, offer: Offer) -> None:
         """Put an entry into an inbox.

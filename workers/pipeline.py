@@ -22,18 +22,18 @@ from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import PARTIAL, read_event
 from rules.known import Known
-from workers import by_token, history, lifecycle, releases, tallies, telling
+from workers import by_token, dry_run, history, lifecycle, releases, tallies, telling
 from workers.by_hand import obey
 from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
 from workers.effects import carry_out
-from workers.entries import LOOK, ORDER, split_entry
+from workers.entries import CLEAR, LOOK, ORDER, split_entry
 from workers.errors import Fenced, NotYet, OverLimit, ProviderError
 from workers.inbox import LEASE_SECONDS
 from workers.looking import look
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
-from workers.writing import has_moved
+from workers.writing import has_moved, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,8 @@ async def work(hold: Hold, tools: Tools) -> None:
         NotYet: an event needs a listing that failed.
         RedisError: Redis was lost on the way.
     """
+    if not tools.dry_run:  # a claim that one holds is free for what comes
+        await dry_run.rehearse(hold, tools)
     while hold.entries:
         try:
             last = len(hold.entries) == 1 and not hold.more
@@ -109,6 +111,10 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     if event.name == LOOK:
         await look(hold, tools, taken=event_id, made=given.get("made", ()))
         return
+    if event.name == CLEAR:
+        record = hold.record.with_unwanted(given["unwanted"], tools.queue.now())
+        await write_record(hold, tools, record, taken=event_id)
+        return
     if event.name == ORDER:
         await obey(hold, tools, given, received_at=received_at or tools.queue.now())
         return
@@ -123,7 +129,8 @@ async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> N
     seen = lifecycle.apply(hold.record, event, now, snapshot, ours=ours, conditions=conditions)
     event_at = 0.0 if is_listed else _there_at(hold, tools, seen.event, received_at)
     present = frozenset(given.get("listed", ())) if is_listed else frozenset[str]()
-    called_by = hold.token if last and not late(event_at, now) else ""
+    is_called = last and not late(event_at, now) and not tools.dry_run
+    called_by = hold.token if is_called else ""
     live: dict[str, int] = {}
     while True:  # once more for each limit that turns out to be reached
         try:

@@ -27,6 +27,7 @@ A dispatch's `reason` begins with a word that stays the same; words for people m
 |                       | released            |                                                    |
 | `given_up`            | failed, superseded  | calls did not succeed for 5 minutes                |
 | `deployment_ignored`  | failed, superseded  | the server is too old for deployments              |
+| `dry_run_over`        | dry_run             | the dry run is over, and it frees its claim        |
 
 An agent that leaves gives LiveKit's own word as the reason, such as `client_initiated` or
 `participant_removed`; a request LiveKit refuses for good gives its words.
@@ -56,6 +57,7 @@ class Why(StrEnum):
     NOT_CONFIGURED = "not_configured"
     GIVEN_UP = "given_up"
     DEPLOYMENT_IGNORED = "deployment_ignored"
+    DRY_RUN_OVER = "dry_run_over"
 
 
 def no_agent(dispatch: Dispatch, listed: Listed) -> str:

@@ -141,7 +141,7 @@ class Record:
         dispatches = {**self.dispatches, **more}
         kept = {i: d for i, d in dispatches.items() if not d.settled}
         sid = self.session.sid if self.session is not None else None
-        here = [d for d in more.values() if d.accepted_at is not None and d.room_sid == sid]
+        here = [d for d in more.values() if _was_sent(d) and d.room_sid == sid]
         accepted = (*self.accepted, *(d.claim for d in here if d.remembered))
         met = (*self.met, *(d.token_mark for d in here if d.token_mark))
         if len(accepted) == len(self.accepted) and len(met) == len(self.met):
@@ -279,3 +279,8 @@ def _created(room: Fields | None) -> int | None:
     room = room or {}
     exact = room.get("creation_time_ms") or int(room.get("creation_time") or 0) * 1000
     return int(exact) or None
+
+
+def _was_sent(dispatch: Dispatch) -> bool:
+    """Whether its provider has it, or would have in earnest."""
+    return dispatch.accepted_at is not None or dispatch.state is State.DRY_RUN

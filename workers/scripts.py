@@ -49,6 +49,7 @@ LEASE: Final = _read("lease")
 PAGE: Final = _read("page")
 FORGET: Final = _read("forget")
 NOTE: Final = _read("note")
+TAKE: Final = _read("take")
 
 
 def call(redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers

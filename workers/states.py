@@ -35,7 +35,7 @@ class State(StrEnum):
 LIVE: Final = frozenset({State.SCHEDULED, State.REQUESTED, State.PENDING, State.ACTIVE})
 
 MOVES: Final[Mapping[State, frozenset[State]]] = {
-    State.SCHEDULED: frozenset({State.REQUESTED, State.RELEASED}),
+    State.SCHEDULED: frozenset({State.REQUESTED, State.RELEASED, State.DRY_RUN}),
     State.REQUESTED: frozenset(
         {State.PENDING, State.RELEASED, State.FAILED, State.SUPERSEDED, State.DRY_RUN},
     ),

@@ -11,14 +11,17 @@ import structlog
 from redis.exceptions import RedisError
 
 from rules.frozen import replace
+from workers import keys
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Step
-from workers.entries import look_offer
+from workers.entries import clear_offer, look_offer
 from workers.errors import ProviderError
+from workers.history import read_dispatch, readable
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workers.dispatch import Dispatch
     from workers.hold import Hold
     from workers.providers.base import Listed
     from workers.record import Record
@@ -64,6 +67,9 @@ def have_looked_at(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None
 
     Calls that were not answered may still be carried out: after those it is asked once more.
     """
+    for each in results:
+        if each.dispatch.apart and each.dispatch.dispatch_id is not None:
+            tools.errands.start(_gone_unless_known(each.dispatch, hold.server_id, tools))
     known = {d.dispatch_id for d in hold.record.dispatches.values()}
     ids = [i for each in results for i in (each.dispatch.dispatch_id, *each.unwanted)]
     made = [i for i in ids if i is not None and i not in known]
@@ -72,6 +78,27 @@ def have_looked_at(results: Sequence[Stepped], hold: Hold, tools: Tools) -> None
     waits = ([0.0] if made else []) + ([EXECUTION_SECONDS] if is_unclear else [])
     for seconds in waits:
         tools.errands.start(_have_looked_at(hold, tools, seconds, made))
+
+
+async def _gone_unless_known(dispatch: Dispatch, server_id: str, tools: Tools) -> None:
+    """What was made in another room than the lost one goes, unless whoever has that takes it up."""
+    place = tools.server_of(dispatch.provider, server_id)
+    if place not in tools.providers:  # there, nothing can be told from what is meant to be there
+        return
+    ours, made = keys.DISPATCH + dispatch.id, str(dispatch.dispatch_id)
+    while True:
+        await asyncio.sleep(2 * EXECUTION_SECONDS)  # by then it is taken up, or never
+        try:
+            [document] = await tools.queue.redis.mget([ours])
+            kept = readable(ours, document, read_dispatch) if document is not None else None
+            if kept is not None and kept.dispatch_id == made:
+                return
+            if kept is None or kept.dispatch_id is not None or not kept.live:
+                room, unwanted = dispatch.target or dispatch.room, {made: dispatch.agent}
+                await tools.queue.offer(clear_offer(str(place), room, unwanted))
+                return
+        except RedisError as error:
+            log.warning("stray_not_cleared", room=dispatch.room, error=str(error))
 
 
 async def _have_looked_at(hold: Hold, tools: Tools, seconds: float, made: Sequence[str]) -> None:

@@ -66,6 +66,8 @@ def token(*, room: str, kind: str, as_json: bool, **given: Any) -> None:  # noqa
             told = ask(redis, settings, _ruleset(redis, settings), question)
         except BadQuestion as error:
             raise Failure(str(error), 2) from None
+    if settings.dry_run and told.agents:
+        click.echo("the token carries no agent: DISPATCHER_DRY_RUN is true", err=True)
     _explain(told)
     if as_json:
         decisions = explained(told.found.event, told.found.decisions)["decisions"]

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from service.dashboard.shown import seconds_of
+from workers.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -117,6 +118,8 @@ def bars(dispatch: Mapping[str, Any], now: float) -> list[Bar]:
         found.append(Bar(QUEUE, created - queued / 1000, created, goes_on=False))
     steps = [(RULE, created, begun), (LIVEKIT, begun, accepted), (AGENT, accepted, joined),
              (CALL, joined, None)]  # fmt: skip
+    if dispatch["state"] == State.DRY_RUN:  # nobody was asked
+        steps = steps[:1]
     for phase, since, until in steps:
         if since is None or (phase == RULE and begun == created):
             continue

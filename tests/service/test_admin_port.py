@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import json
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from service.admin_port import CONNECTIONS
 from service.dashboard.live import PATH as LIVE
 from tests.ports import free_ports
 from tests.service.conftest import RULES
@@ -99,6 +102,55 @@ def test_the_application_sees_the_request_as_it_was_sent(house, target, path, qu
     assert (environ["CONTENT_TYPE"], environ["CONTENT_LENGTH"]) == ("t/x", "4")
     assert (environ["REMOTE_ADDR"], environ["SERVER_NAME"]) == ("127.0.0.1", "127.0.0.1")
     assert environ["SERVER_PORT"] == str(house.admin_port)
+
+
+def most_memory(pid):
+    """The most a process has had resident, in bytes."""
+    [line] = [x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in x]
+    return int(line.split()[1]) * 1024
+
+
+def test_a_compressed_body_stays_as_small_as_it_is(house, server):
+    [worker] = children(server.pid)
+    bomb = gzip.compress(bytes(256 << 20))
+    before = most_memory(worker)
+    given = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    assert ask_admin(house, "POST", "/api/v1/decide", bomb, given)[0] == 401
+    assert most_memory(worker) - before < 50 << 20
+
+
+@pytest.mark.usefixtures("server")
+def test_connections_more_than_there_may_be_leave_webhooks_alone(house):
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(CONNECTIONS + 200):
+            connection = socket.create_connection(("127.0.0.1", house.admin_port))
+            open_ones.callback(connection.close)
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost")  # and it does not go on
+        connection.settimeout(5)
+        with contextlib.suppress(ConnectionError):  # the last one is refused at once
+            assert connection.recv(1) == b""
+        assert house.post(joined())[0] == 200
+        # The others are ended in time, and others let in.
+        eventually(lambda: _answers(house), timeout=30, interval=0.5)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_sender_that_waits_to_be_told_to_go_on_is_told(house):
+    with socket.create_connection(("127.0.0.1", house.admin_port), timeout=20) as connection:
+        connection.sendall(
+            b"POST /api/v1/decide HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.sendall(b"{}")
+        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.usefixtures("server")
+def test_a_webhook_to_a_wrong_path_is_told(house):
+    raw = json.dumps(joined()).encode()
+    assert house.ask("POST", "/webhook", raw, headers(raw))[0] == 404
+    eventually(lambda: '"request_refused"' in house.log)
 
 
 def signed_in(house):

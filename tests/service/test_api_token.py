@@ -48,6 +48,14 @@ def verified(answer: TestResponse) -> Any:
     return TokenVerifier(KEY, SECRET).verify(answer.json["token"])
 
 
+def test_in_a_dry_run_it_carries_none(ask: Ask, environ: dict[str, str], redis: Redis) -> None:
+    app = create_app(load_settings({**environ, "DISPATCHER_DRY_RUN": "true"}))
+    answer = ask({}, client=app.test_client())
+    assert not verified(answer).room_config
+    assert [each["agentName"] for each in answer.json["agents"]] == ["greeter"]
+    assert redis.keys(f"{keys.TOKENS}*") == []
+
+
 def test_it_carries_the_agents_of_the_answer(ask: Ask) -> None:
     answer = ask({})
     claims = verified(answer)

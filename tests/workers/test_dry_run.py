@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from redis import Redis
 
+from tests.valkey import running_valkey
 from tests.waiting import eventually, throughout
-from tests.workers.conftest import GREET, explicit
+from tests.workers.conftest import GREET, House, explicit, hooks
 from tests.workers.tokens import ROOM, token
 from workers.orders import Orders
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from service.sandbox import Sandbox
     from service.sandbox.videosdk import VideoSdkSandbox
-    from tests.workers.conftest import House
 
 pytestmark = pytest.mark.parametrize("house", [{"DISPATCHER_DRY_RUN": "true"}], indirect=True)
 
@@ -100,3 +104,80 @@ def test_a_token_carries_nobody(house: House, sandbox: Sandbox) -> None:
     house.rules.write_text(GREET)
     sandbox.join_by_token(token(house, "ana"))
     assert explicit(sandbox, ROOM) == []
+
+
+def test_beside_one_in_earnest_by_the_same_rules_nothing_of_that_is_touched(
+    house: House, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Both have the same ids for their dispatches: they follow from claims and events."""
+    waits = GREET + "    after: 300ms\n"
+    house.rules.write_text(waits + "    release: {when: participant_left}\n")
+    with (
+        running_valkey() as store,
+        Redis(unix_socket_path=str(store.socket)) as redis,
+        hooks(redis) as hook,
+    ):
+        settings = replace(house.settings, dry_run=False, redis_url=store.url)
+        earnest = House(redis, settings, tmp_path / "earnest.yaml")
+        earnest.rules.write_text(waits)
+        hook.server_ids["one"] = settings.servers[0].id
+        urls = (*sandbox.webhooks.urls, f"http://127.0.0.1:{hook.server_port}/one")
+        sandbox.webhooks.urls = urls
+        earnest.start_worker()
+        try:
+            sandbox.join("support-1", "ana")
+            sandbox.join("support-1", "ben")
+            [active] = eventually(lambda: earnest.dispatches(state="active"))
+            house.start_worker()  # so late that it would look first
+            [dry] = eventually(lambda: house.dispatches(state="dry_run"))
+            assert dry["id"] == active["id"]
+            sandbox.leave("support-1", "ana")
+            eventually(lambda: house.dispatches()[0]["ended_at"] is not None)
+            throughout(lambda: states(earnest) == ["active"], 1.0)
+        finally:
+            earnest.stop()
+    assert [d.id for d in explicit(sandbox, "support-1")] == [active["dispatch_id"]]
+    assert not sandbox.calls.of("DeleteDispatch")
+
+
+def test_when_it_is_over_its_claims_are_free(house: House, sandbox: Sandbox) -> None:
+    house.rules.write_text(GREET)
+    house.start_worker()
+    sandbox.join("support-1", "ana")
+    eventually(lambda: states(house) == ["dry_run"])
+    house.stop()
+    house.settings = replace(house.settings, dry_run=False)
+    house.start_worker()
+    sandbox.join("support-1", "ben")
+    eventually(lambda: states(house) == ["dry_run", "active"])
+    assert house.dispatches()[0]["reason"] == "dry_run_over"
+
+
+def test_what_was_sent_before_it_is_not_taken_back_for_a_fallback_that_will_not_be_sent(
+    house: House, sandbox: Sandbox
+) -> None:
+    sandbox.agents.workers[0].joins = False
+    house.settings = replace(house.settings, dry_run=False)
+    house.rules.write_text(GREET + "    join_within: 2s\n    fallback: [{agent: voicemail}]\n")
+    house.start_worker()
+    sandbox.join("support-1", "ana")
+    eventually(lambda: states(house) == ["pending"])
+    house.stop()
+    house.settings = replace(house.settings, dry_run=True)
+    house.start_worker()
+    throughout(lambda: states(house) == ["pending"], 3.0)
+    assert not sandbox.calls.of("DeleteDispatch")
+
+
+def test_one_is_enough_for_again_never(house: House, sandbox: Sandbox) -> None:
+    rule = "    again: never\n    release: {when: last_human_left}\n"
+    house.rules.write_text(GREET + rule)
+    house.start_worker()
+    sandbox.join("support-1", "ana")
+    eventually(lambda: states(house) == ["dry_run"])
+    sandbox.join("support-1", "keeper-of-the-room", kind="EGRESS")
+    sandbox.leave("support-1", "ana")
+    eventually(lambda: house.dispatches()[0]["ended_at"] is not None)
+    sandbox.join("support-1", "ben")
+    eventually(lambda: [e for e in house.events() if e["body"]["participant"]["identity"] == "ben"])
+    assert states(house) == ["dry_run"]

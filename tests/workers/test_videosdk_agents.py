@@ -194,6 +194,44 @@ def test_of_two_rooms_that_send_into_one_meeting_each_has_its_own(
     assert active["room"] == "support-2"
 
 
+NAMED = f"""
+version: 1
+rules:
+  - id: one
+    on: participant_joined
+    {AGENTS}
+    when: {{source: livekit, room: {{name: support-1}}}}
+    dispatch: {{agent: slow, provider: videosdk, room: lobby}}
+  - id: two
+    on: participant_joined
+    {AGENTS}
+    when: {{source: livekit, room: {{name: support-2}}}}
+    dispatch: {{agent: fast, provider: videosdk, room: lobby}}
+"""
+
+
+def test_an_agent_in_a_shared_meeting_is_that_of_the_room_that_asked_for_its_name(
+    house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+) -> None:
+    for agent in list(videosdk.agents.registered):
+        videosdk.remove_agent(agent)
+    for name, delay in (("slow", 3.5), ("fast", 1.3)):
+        videosdk.add_agent(
+            Agent(name, join_delay=delay, name=name, participant=f"agent-{name}-{{job}}")
+        )
+    house.rules.write_text(NAMED)
+    house.start_worker()
+    videosdk.join("lobby", "bridge")
+    sandbox.join("support-1", "ana")
+    eventually(lambda: len(house.dispatches(state="pending")) == 1)
+    sandbox.join("support-2", "ben")
+    eventually(lambda: len(house.dispatches(state="active")) == 2, timeout=15)
+    pairs = {d["agent"]: d["agent_identity"] for d in house.dispatches()}
+    assert [pairs[name].split("-")[1] for name in ("slow", "fast")] == ["slow", "fast"]
+    sandbox.delete_room("support-1")
+    eventually(lambda: agents(videosdk, "lobby") == [pairs["fast"]], timeout=8)
+
+
 def test_an_agent_abroad_is_not_taken_for_one_who_has_left_here(
     house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
 ) -> None:
@@ -254,8 +292,9 @@ class TestIntoRoomsOfLiveKit:
         eventually(lambda: agents_here(sandbox, "room-m-1") == [ours["agent_identity"]])
         assert explicit(sandbox, "room-m-1")[0].id == ours["dispatch_id"]
 
+    @pytest.mark.parametrize("fails", [False, True])
     def test_one_that_is_on_its_way_when_it_is_not_wanted_any_more_does_not_stay(
-        self, house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox
+        self, house: House, sandbox: Sandbox, videosdk: VideoSdkSandbox, *, fails: bool
     ) -> None:
         for worker in sandbox.agents.workers:
             worker.join_delay = 3.0
@@ -265,7 +304,10 @@ class TestIntoRoomsOfLiveKit:
         eventually(lambda: explicit(sandbox, "room-m-1")[0].state.jobs)
         videosdk.end("m-1")
         eventually(lambda: told(house) == [("livekit", "greeter", "released")], timeout=8)
-        eventually(lambda: explicit(sandbox, "room-m-1") == [])
+        if fails:
+            for method in ("ListDispatch", "ListParticipants", "DeleteDispatch"):
+                sandbox.fault("unavailable", method, times=1)
+        eventually(lambda: explicit(sandbox, "room-m-1") == [], timeout=15)
         eventually(lambda: sandbox.calls.of("RemoveParticipant", "room-m-1"), timeout=10)
         eventually(lambda: agents_here(sandbox, "room-m-1") == [])
 
