@@ -1,16 +1,35 @@
-"""What has become of the webhooks posted to this process, for whoever asks why no agent comes."""
+"""What has become of the webhooks posted to this process: for whoever asks why no agent comes, and
+for metrics.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+from workers.metrics import QUICK_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from service.problems import Kind
+
+ANSWERS: Final = ("accepted", "duplicate", "ignored")
+"""What a webhook is answered with 200."""
+_OK: Final = 200
+
+# Else each counter has a second series, of when it began.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
 
 
 class Deliveries:
     """Counts since this process began. For any number of threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Make it; its metrics are told by `registry`."""
         self._lock = threading.Lock()
         self._accepted = 0
         self._refused = 0
@@ -18,6 +37,42 @@ class Deliveries:
         """Since the last one that was accepted."""
         self._because = ""
         self._last_accepted: float | None = None
+        registry = registry or CollectorRegistry()
+        self._webhooks = Counter(
+            "dispatcher_webhooks_total",
+            "Webhooks posted to this process, by what they were answered.",
+            ("source", "code", "answer"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "dispatcher_webhook_seconds",
+            "From a webhook being there whole to its answer.",
+            ("source",),
+            buckets=QUICK_SECONDS,
+            registry=registry,
+        )
+        self._counters: dict[tuple[str, int, str], Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+
+    def expect(self, source: str, refusals: Iterable[Kind]) -> None:
+        """Begin all that webhooks of a source may be answered at 0: else its first is not seen."""
+        for answer in ANSWERS:
+            self._counter(source, _OK, answer)
+        for kind in refusals:
+            self._counter(source, kind.status, kind.slug)
+        self._histograms[source] = self._seconds.labels(source)
+
+    def answered(self, source: str, code: int, answer: str, seconds: float) -> None:
+        """One was answered.
+
+        Args:
+            source: `livekit` or `videosdk`.
+            code: the status.
+            answer: one of `ANSWERS`, or a problem's slug.
+            seconds: how long it took.
+        """
+        self._counter(source, code, answer).inc()
+        self._histograms[source].observe(seconds)
 
     def accepted(self) -> None:
         """One was answered 200."""
@@ -50,3 +105,10 @@ class Deliveries:
                     f"the last {self._refused_since} were refused: {self._because}; see the log"
                 )
             return told
+
+    def _counter(self, source: str, code: int, answer: str) -> Counter:
+        key = (source, code, answer)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = self._webhooks.labels(source, str(code), answer)
+        return counter

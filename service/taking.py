@@ -11,7 +11,8 @@ import asyncio
 import concurrent.futures
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import structlog
 from flask import Blueprint, Response, request
@@ -26,7 +27,7 @@ from service.verify import Forged, NotAnEvent, Stale, UnknownKey, Unsigned
 from service.verify_videosdk import KeyMissing, Misfit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
     from rules.event import Event
@@ -53,7 +54,20 @@ REFUSALS: Final[tuple[type[Exception], ...]] = (*_KINDS, Problem)
 _AGAIN: Final = {"Retry-After": "1"}
 _SERVER_ERROR: Final = 500
 
+_DELIVERY: Final = "dispatcher.delivery"
+"""In the `environ` of a webhook's request: its `Delivery`."""
+
 log = structlog.get_logger(__name__)
+
+
+class Delivery(NamedTuple):
+    """A webhook that was posted."""
+
+    source: str
+    """`livekit` or `videosdk`."""
+    began: float
+    """When it was there whole, by a clock that is never set, seconds."""
+    sender: str | None
 
 
 class Taking:
@@ -71,12 +85,24 @@ class Taking:
         self._gathering = gathering
         self._deliveries = deliveries
 
-    def refuse_for(self, routes: Blueprint) -> None:
-        """Answer what these routes raise."""
+    def see_to(self, routes: Blueprint, source: str, unverified: Iterable[Kind]) -> None:
+        """Answer what these routes raise, and count all that they answer.
+
+        Args:
+            routes: of one source of webhooks.
+            source: its name.
+            unverified: the problems its webhooks may have beside those of `ALWAYS`.
+        """
+        self._deliveries.expect(source, (*unverified, *ALWAYS))
+
+        def begun() -> None:
+            delivery = Delivery(source, time.perf_counter(), request.remote_addr)
+            request.environ[_DELIVERY] = delivery
 
         def refused(error: Exception) -> Response:
-            return self.refused(error, sender=request.remote_addr)
+            return self._refused(error, _delivery())
 
+        routes.before_request(begun)
         for kind in REFUSALS:
             routes.register_error_handler(kind, refused)
 
@@ -86,14 +112,15 @@ class Taking:
         Raises:
             Problem: it could not be stored.
         """
+        delivery = _delivery()
         if event is None or not _is_usable(event):
-            return self._answer("ignored")
+            return self._answer("ignored", delivery)
         later, began = request.environ.get(LATER), time.time()
         if later is not None:
-            later.append(partial(self._take_on_loop, server_id, event))
+            later.append(partial(self._take_on_loop, server_id, event, delivery))
             return Response()
         try:
-            return self._stored(event, self._intake.accept(server_id, event), began)
+            return self._stored(event, self._intake.accept(server_id, event), began, delivery)
         except RedisError as error:
             raise _not_stored(event, error) from None
 
@@ -116,46 +143,61 @@ class Taking:
         if later is None:
             concurrent.futures.wait([done], timeout=seconds)
             return self.take(server_id, read())
-        sender = request.remote_addr
+        delivery = _delivery()
 
         async def taken() -> Response:
             await asyncio.wait([asyncio.wrap_future(done)], timeout=seconds)
             try:
                 event = read()
             except REFUSALS as error:
-                return self.refused(error, sender=sender)
-            return await self._take_on_loop(server_id, event)
+                return self._refused(error, delivery)
+            return await self._take_on_loop(server_id, event, delivery)
 
         later.append(taken)
         return Response()
 
-    async def _take_on_loop(self, server_id: str, event: Event | None) -> Response:
+    async def _take_on_loop(
+        self, server_id: str, event: Event | None, delivery: Delivery
+    ) -> Response:
         """After the view is done, without its request."""
         if event is None or not _is_usable(event):
-            return self._answer("ignored")
+            return self._answer("ignored", delivery)
         began = time.time()
         try:
-            return self._stored(event, await self._gathering.accept(server_id, event), began)
+            status = await self._gathering.accept(server_id, event)
+            return self._stored(event, status, began, delivery)
         except RedisError as error:
-            return _not_stored(event, error).response()
+            return self._refused(_not_stored(event, error), delivery)
 
-    def refused(self, error: Exception, *, sender: str | None) -> Response:
+    def _refused(self, error: Exception, delivery: Delivery) -> Response:
         """The answer to one of `REFUSALS`; logged, for who sends webhooks logs none of them."""
         problem = error if isinstance(error, Problem) else _problem(error)
         if problem.kind.status < _SERVER_ERROR:  # what is to be sent again is not refused
             slug = problem.kind.slug
             self._deliveries.refused(slug)
-            log.warning("webhook_refused", type=slug, why=problem.detail, sender=sender)
+            log.warning("webhook_refused", type=slug, why=problem.detail, sender=delivery.sender)
+        self._count(problem.kind.status, problem.kind.slug, delivery)
         return problem.response()
 
-    def _stored(self, event: Event, status: Accepted, began: float) -> Response:
+    def _stored(self, event: Event, status: Accepted, began: float, delivery: Delivery) -> Response:
         if self._traces is not None and status == "accepted":
             self._traces.accepted(event, began, time.time())
-        return self._answer(status)
+        return self._answer(status, delivery)
 
-    def _answer(self, status: Accepted | Literal["ignored"]) -> Response:
+    def _answer(self, status: Accepted | Literal["ignored"], delivery: Delivery) -> Response:
         self._deliveries.accepted()
+        self._count(HTTPStatus.OK, status, delivery)
         return Response(f'{{"status":"{status}"}}', content_type="application/json")
+
+    def _count(self, code: int, answer: str, delivery: Delivery) -> None:
+        seconds = time.perf_counter() - delivery.began
+        self._deliveries.answered(delivery.source, code, answer, seconds)
+
+
+def _delivery() -> Delivery:
+    """That of this request."""
+    delivery: Delivery = request.environ[_DELIVERY]
+    return delivery
 
 
 def _is_usable(event: Event) -> bool:

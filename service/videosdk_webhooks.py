@@ -50,7 +50,7 @@ def videosdk_webhooks(
         monotonic: a clock that is never set, seconds.
     """
     routes = Blueprint("videosdk_webhooks", __name__)
-    taking.refuse_for(routes)
+    taking.see_to(routes, "videosdk", _UNVERIFIED)
     key = SigningKey(account, monotonic) if account is not None else None
     take = _refuse if account is None or key is None else partial(_take, account, key, taking)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from prometheus_client import CollectorRegistry
 
 from service.access import require_token
 from service.api import add_api
@@ -12,6 +13,7 @@ from service.api.names import RoomName
 from service.dashboard import add_dashboard
 from service.deliveries import Deliveries
 from service.health import health
+from service.metrics import metrics
 from service.ports import keep_apart
 from service.problems import answer_with_problems
 from service.request_ids import name_requests
@@ -43,11 +45,13 @@ def create_app(settings: Settings) -> Flask:
     in_force = RulesInForce(settings.rules)
     in_force.look()  # so that rules which load now stay when their file breaks
     gathering = GatheringIntake(ScriptRunner(connect_async(settings, patient=False)), redis)
-    deliveries = Deliveries()
+    registry = CollectorRegistry()
+    deliveries = Deliveries(registry)
     taking = Taking(intake, gathering, deliveries, open_traces(settings, "web"))
     app.register_blueprint(webhooks(settings, taking))
     app.register_blueprint(videosdk_webhooks(settings.videosdk, taking))
     app.register_blueprint(health(settings, redis, in_force, deliveries))
+    app.register_blueprint(metrics(settings, redis, in_force, registry))
     add_api(app, settings, intake, redis, in_force)
     add_dashboard(app, settings, redis, intake, in_force, deliveries, sessions)
     return app

@@ -30,7 +30,7 @@ _UNVERIFIED: Final = (
 def webhooks(settings: Settings, taking: Taking) -> Blueprint:
     """The routes LiveKit posts to."""
     routes = Blueprint("webhooks", __name__)
-    taking.refuse_for(routes)
+    taking.see_to(routes, "livekit", _UNVERIFIED)
 
     @routes.post(PATH, provide_automatic_options=False)
     @described(Described(Stored, problems=(*_UNVERIFIED, *ALWAYS), is_open=True))

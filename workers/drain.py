@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from workers import pipeline
 from workers.errors import Fenced, NotYet
+from workers.metrics import LEASES_LOST
 from workers.tools import ended
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Drain:
                 await pipeline.work(hold, self._tools)
             await self._tools.queue.release(hold)
         except Fenced:
-            log.warning("room_lost", room=hold.room)
+            self._lost(hold)
         except NotYet as error:
             log.warning("room_put_off", room=hold.room, error=str(error))
             wait = self._tools.spread(NOT_YET_SECONDS)
@@ -141,6 +142,11 @@ class Drain:
             log.exception("room_failed", room=hold.room, tries=hold.tries)
             failure = f"{type(error).__name__}: {error}"
             await self._until_lease_ends(hold, lambda: self._failed(hold, failure))
+
+    def _lost(self, hold: Hold) -> None:
+        """Another worker has it now."""
+        self._tools.queue.counters.count(LEASES_LOST)
+        log.warning("room_lost", room=hold.room)
 
     async def _failed(self, hold: Hold, failure: str) -> None:
         """An event that raised for the third time is put aside; else the room is tried again."""
@@ -157,7 +163,7 @@ class Drain:
             try:
                 return await attempt()
             except Fenced:
-                return None
+                return self._lost(hold)
             except RedisError:
                 await asyncio.sleep(LOST_SECONDS)
         return None

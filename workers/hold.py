@@ -13,6 +13,8 @@ from workers.record import Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from workers.metrics import Count
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -56,6 +58,7 @@ class Gathered:
     """Their ids, in order."""
     documents: list[Document] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
     is_other: bool = False
     """Whether the record is not as it is stored."""
 
@@ -110,11 +113,13 @@ class Hold:
         *,
         taken: str,
         notes: Sequence[Note] = (),
+        counts: Sequence[Count] = (),
     ) -> None:
         """Put off the commit of the event at the inbox's head: the next commit carries it."""
         self.gathered.taken.append(taken)
         self.gathered.documents += documents
         self.gathered.notes += notes
+        self.gathered.counts += counts
         self.gathered.is_other = self.gathered.is_other or record is not self.record
         self.record, self.entries = record, self.entries[1:]
 

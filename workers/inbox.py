@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
+from workers.counters import Counters
 from workers.counting import counting
 from workers.errors import Fenced, OverLimit
 from workers.hold import Gathered, Hold
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from workers.entries import Offer
     from workers.hold import Document, Note
+    from workers.metrics import Count
     from workers.record import Record
     from workers.scripts import Arg, Script, ScriptRunner
 
@@ -57,6 +59,7 @@ class DueQueue:
         *,
         lease: float = LEASE_SECONDS,
         restarted: asyncio.Event | None = None,
+        counters: Counters | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """One for each loop.
@@ -67,6 +70,7 @@ class DueQueue:
             lease: seconds.
             restarted: set when Redis is another one, or has started anew: it may have lost its last
                 second.
+            counters: where what is committed is counted; None: nobody asks.
             monotonic: this process's clock that is never set, seconds.
         """
         self._runner = runner
@@ -78,6 +82,7 @@ class DueQueue:
         self._restarted = restarted
         self._may_have_forgotten = float("-inf")
         self._recent = RecentRecords()
+        self.counters = counters or Counters()
         self.paused: frozenset[str] = frozenset()
         """Rules that are paused, as of the last claim."""
 
@@ -160,9 +165,12 @@ class DueQueue:
         taken: str = "",
         put: Sequence[bytes] = (),
         notes: Sequence[Note] = (),
+        counts: Sequence[Count] = (),
     ) -> None:
         """Write a record and what goes with it, taking the event `taken` off the inbox and putting
         entries in front of it. What was gathered before is written in the same moment.
+
+        `notes` are written too; `counts` are counted when all is written.
 
         Raises:
             Fenced: another holds the room; nothing was written.
@@ -203,6 +211,8 @@ class DueQueue:
             raise Fenced(hold.room_key)
         if isinstance(answer, list):
             raise _over(counted, answer)
+        self.counters.add(gathered.counts)
+        self.counters.add(counts)
         hold.gathered = Gathered()
         if record is not None:
             hold.record = record

@@ -55,6 +55,10 @@
 | lkd:signed-out:<id>     | string | sign-out         | access        | as long as the session    |
 |                         |        |                  |               | would have, 7 days        |
 | lkd:sign-in:<sender>    | string | sign-in          | sign-in       | a minute                  |
+| lkd:metrics             | hash   | count (trims)    | metrics       | 8 days after the last     |
+| lkd:metrics:<kind>      | zset   | count (trims)    | count         | as that, 200 of a kind    |
+| lkd:flushed:<claimant>  | string | count            | count         | 1 day after the last      |
+| lkd:rule-errors         | zset   | count (trims)    | metrics       | a minute after the last   |
 | rq:*                    |        | RQ, wake, accept | RQ            | RQ's own                  |
 
 `<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
@@ -139,6 +143,15 @@ AGENTS_LEASE: Final = "lkd:agents"
 STRANGERS: Final = "lkd:strangers:"
 """Fields are names of agents that nobody here has sent, values how many are in rooms, and in how
 many of those one of ours is too."""
+METRICS: Final = "lkd:metrics"
+"""Fields are those of workers/metrics.py, values what the fleet has counted."""
+SUBJECTS: Final = "lkd:metrics:"
+"""Prefix of the rules and the agents that metrics tell apart; scores are when each was last heard
+of."""
+FLUSHED: Final = "lkd:flushed:"
+"""Prefix of the number of a worker's last batch of counts."""
+RULE_ERRORS: Final = "lkd:rule-errors"
+"""Members are workers of whose rule files some do not load."""
 SEEN: Final = "lkd:seen:"
 SIGNED_OUT: Final = "lkd:signed-out:"
 SIGN_IN: Final = "lkd:sign-in:"
@@ -152,6 +165,8 @@ RQ_JOB: Final = "rq:job:"
 
 SEEN_SECONDS: Final = 3600
 """Longer than LiveKit retries a webhook (26 s) and than its token is good for (5 minutes)."""
+FLUSHED_SECONDS: Final = 86400
+"""A worker that cannot reach Redis for longer than this may count its last second twice."""
 ORDER_SECONDS: Final = 86400
 """How long the same order, given again, is the same."""
 ROOM_SECONDS: Final = 7 * 86400

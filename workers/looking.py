@@ -16,7 +16,7 @@ import structlog
 from rules.event import VIDEOSDK
 from rules.frozen import replace
 from rules.session import agent_name, joined_at
-from workers import by_token, keys
+from workers import by_token, counted, keys
 from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
 from workers.errors import ProviderError
@@ -103,6 +103,7 @@ async def look(hold: Hold, tools: Tools, *, taken: str = "", made: Sequence[str]
         [dispatch_document(before[d.id], d) for d in changed],
         taken=taken,
         notes=of_dispatches(before, changed),
+        counts=counted.of_dispatches(before, changed),
         put=[
             _entry({**(event if lists else _of_videosdk(event)), "listed": present}, now)
             for event in found.events

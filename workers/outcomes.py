@@ -55,7 +55,7 @@ def of_outcomes(before: Mapping[str, Dispatch], changed: Iterable[Dispatch]) -> 
     """The outcomes that these dispatches have now and had not `before`, by id."""
     notes: list[Note] = []
     for dispatch in changed:
-        outcome = _outcome(before.get(dispatch.id), dispatch)
+        outcome = outcome_of(before.get(dispatch.id), dispatch)
         if outcome is None:
             continue
         key = keys.OUTCOMES + agent_key(dispatch.agent, dispatch.deployment)
@@ -91,7 +91,8 @@ def _one_of_each(newest_first: Iterable[Outcome]) -> list[Outcome]:
     return sorted(told.values(), key=attrgetter("at"), reverse=True)
 
 
-def _outcome(before: Dispatch | None, after: Dispatch) -> Outcome | None:
+def outcome_of(before: Dispatch | None, after: Dispatch) -> Outcome | None:
+    """The outcome a dispatch has now; None if it has none, or had it before."""
     if after.joined_at is not None:
         if before is not None and before.joined_at is not None:
             return None

@@ -22,7 +22,7 @@ from rules.decide import decide
 from rules.decision import Outcome
 from rules.event import PARTIAL, read_event
 from rules.known import Known
-from workers import by_token, dry_run, history, lifecycle, releases, tallies, telling
+from workers import by_token, counted, dry_run, history, lifecycle, releases, tallies, telling
 from workers.by_hand import obey
 from workers.calls import CALLS_EACH, late
 from workers.drift import ID_PREFIX, is_told
@@ -31,6 +31,7 @@ from workers.entries import CLEAR, LOOK, ORDER, split_entry
 from workers.errors import Fenced, NotYet, OverLimit, ProviderError
 from workers.inbox import LEASE_SECONDS
 from workers.looking import look
+from workers.metrics import PUT_ASIDE
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
 from workers.writing import has_moved, write_record
@@ -99,7 +100,8 @@ async def put_aside(hold: Hold, tools: Tools, error: str) -> None:
     except ValueError:
         value = body.decode("utf-8", "replace")
     letter = history.dead_letter(hold, event_id, value, error, now=tools.queue.now())
-    await tools.queue.commit(hold, None, [letter], taken=event_id)
+    counts = [(PUT_ASIDE.field(), 1)]
+    await tools.queue.commit(hold, None, [letter], taken=event_id, counts=counts)
     log.error("event_put_aside", room=hold.room, event_id=event_id, error=error)
 
 
@@ -219,12 +221,13 @@ async def _decided(
     notes = [*tallies.of_decisions(decisions, now), *tallies.of_dispatches(before, changed)]
     if hold.has_tokens and wanted:
         notes.append(by_token.noted_on(hold.room_key))
+    counts = counted.of_event(seen.event, decisions) + counted.of_dispatches(before, changed)
     if hold.gathers and not changed and hold.left > GATHERING_SECONDS:
-        hold.gather(record, documents, taken=event_id, notes=notes)
+        hold.gather(record, documents, taken=event_id, notes=notes, counts=counts)
     else:
         # Most events of a large room change nothing of it: its record is not written for them.
         kept = None if record is hold.record else record
-        await tools.queue.commit(hold, kept, documents, taken=event_id, notes=notes)
+        await tools.queue.commit(hold, kept, documents, taken=event_id, notes=notes, counts=counts)
     telling.tell_errors(seen.event, decisions)
     if tools.traces is not None and decisions:
         tools.traces.decided(seen.event, decisions, received_at, tools.queue.now())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 from workers import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import redis
 
@@ -25,4 +25,9 @@ def workers_at_work(redis: redis.Redis) -> Mapping[str, str]:
     seconds, _ = redis.time()
     since = int((seconds - AWAY_SECONDS) * 1000)
     members = cast("list[bytes]", redis.zrangebyscore(keys.WORKERS, since, "+inf"))
+    return rules_by_worker(members)
+
+
+def rules_by_worker(members: Iterable[bytes]) -> Mapping[str, str]:
+    """The hash of its rules by worker, from what loops leave, the oldest first."""
     return dict(member.decode().split(":", 1) for member in members)  # the last look counts

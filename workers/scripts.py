@@ -50,6 +50,8 @@ PAGE: Final = _read("page")
 FORGET: Final = _read("forget")
 NOTE: Final = _read("note")
 TAKE: Final = _read("take")
+COUNT: Final = _read("count")
+FLEET: Final = _read("fleet")
 
 
 def call(redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -22,10 +23,12 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
+from rules.decision import Provider as Name
 from workers import keys, wake
 from workers.agent_workers import AgentWorkers
 from workers.calls import CALLS_EACH
 from workers.connection import connect, connect_async
+from workers.counters import Counters, Flushing
 from workers.drain import Drain, DrainThread
 from workers.errors import ProviderError
 from workers.inbox import DueQueue
@@ -221,14 +224,19 @@ async def open_drain(
     ids = [server.id for server in settings.servers] + ([account.id] if account else [])
     concurrency = max(concurrency, 2 * len(ids))
     gates = {server_id: Gate(share_of(concurrency, len(ids))) for server_id in ids}
-    calls = concurrency * CALLS_EACH
-    servers = {s.id: LiveKit(s, calls=calls, rest=gates[s.id].rest) for s in settings.servers}
+    calls, counters = concurrency * CALLS_EACH, Counters()
+    called = partial(counters.called, Name.LIVEKIT.value)
+    servers = {
+        s.id: LiveKit(s, calls=calls, rest=gates[s.id].rest, called=called)
+        for s in settings.servers
+    }
     videosdk: dict[str, Provider] = {}
     if account is not None:
-        called = VideoSdk(account, calls=calls, rest=gates[account.id].rest)
-        videosdk[account.id] = Kinded(called, lambda: tools.ruleset.agents_are)
+        called = partial(counters.called, Name.VIDEOSDK.value)
+        plain = VideoSdk(account, calls=calls, rest=gates[account.id].rest, called=called)
+        videosdk[account.id] = Kinded(plain, lambda: tools.ruleset.agents_are)
     tools = Tools(
-        queue=DueQueue(runner, claimant=claimant, restarted=restarted),
+        queue=DueQueue(runner, claimant=claimant, restarted=restarted, counters=counters),
         rules=rules,
         providers=servers,
         gates=gates,
@@ -240,6 +248,8 @@ async def open_drain(
     )
 
     bounds = Bounds(max(1, int(settings.retention.total_seconds())), settings.history_bytes)
+    flushing = Flushing(counters, runner, claimant, lambda: bool(rules.now.errors))
+    tools.errands.start(flushing.run())
     tools.errands.start(watch(rules, client))
     tools.errands.start(Retention(runner, claimant, bounds).run())
     tools.errands.start(AgentWorkers(runner, claimant, settings.agent_workers).run())
@@ -253,6 +263,7 @@ async def open_drain(
         await tools.errands.aclose()
         for provider in tools.places.values():
             await provider.aclose()
+        await flushing.close()
         await client.aclose()
         if tools.traces is not None:
             await asyncio.to_thread(tools.traces.close)

@@ -37,6 +37,8 @@ class Described:
     """Other statuses with the same answer."""
     is_open: bool = False
     """Whether it needs no admin token."""
+    media: str = "application/json"
+    """The content type of its answer."""
 
 
 def described(told: Described) -> Callable[[V], V]:

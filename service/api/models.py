@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from rules.decision import Outcome, Reason, RestartPolicy
 from workers.states import State
@@ -254,6 +254,10 @@ class Ready(Answer):
 
     status: Literal["ok", "warning", "failed"]
     checks: dict[str, dict[str, Any]]
+
+
+class Exposition(RootModel[str]):
+    """Metrics in Prometheus' text format."""
 
 
 class ProblemDocument(Answer):

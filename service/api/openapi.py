@@ -142,7 +142,8 @@ def _operation(rule: Rule, told: Described, schemas: _Schemas) -> dict[str, Any]
         operation["requestBody"] = {"required": told.body_required, "content": content}
     schema = schemas[told.answer, "serialization"]
     answers = {
-        str(status): _answer(told.answer.__doc__, schema) for status in (told.status, *told.also)
+        str(status): _answer(told.answer.__doc__, schema, told.media)
+        for status in (told.status, *told.also)
     }
     problem = schemas[ProblemDocument, "serialization"]
     for status, kinds in _by_status(

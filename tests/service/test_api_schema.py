@@ -39,7 +39,7 @@ def test_every_route_is_described_and_nothing_else(app: Flask) -> None:
     routed = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
         for rule in app.url_map.iter_rules()
-        if rule.rule.startswith((PREFIX, "/webhooks", "/healthz", "/readyz"))
+        if rule.rule.startswith((PREFIX, "/webhooks", "/healthz", "/readyz", "/metrics"))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert told == routed - {(f"{PREFIX}/openapi.json", "GET")}

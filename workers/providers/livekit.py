@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from rules.event import Fields
+    from workers.providers.wire import Called
     from workers.servers import Server
 
 T = TypeVar("T")
@@ -52,7 +53,12 @@ class LiveKit:
     """One LiveKit server. Made on the loop that uses it."""
 
     def __init__(
-        self, server: Server, *, calls: int, rest: Callable[[float], None] = lambda _: None
+        self,
+        server: Server,
+        *,
+        calls: int,
+        rest: Callable[[float], None] = lambda _: None,
+        called: Called = lambda *_: None,
     ) -> None:
         """Make it.
 
@@ -60,8 +66,9 @@ class LiveKit:
             server: which one.
             calls: the most that may be in flight.
             rest: told how many seconds the server wants to be left alone (`Retry-After`).
+            called: told of each call that is over: its method, its status, seconds.
         """
-        self._session = open_session(calls, rest)
+        self._session = open_session(calls, rest, called, _method)
         self._api = LiveKitAPI(
             server.url,
             server.api_key,
@@ -166,6 +173,11 @@ class LiveKit:
     async def _room_sids(self, names: Sequence[str]) -> Mapping[str, str]:
         answer = await _call(self._api.room.list_rooms(ListRoomsRequest(names=names)))
         return {room.name: room.sid for room in answer.rooms}
+
+
+def _method(path: str) -> str:
+    """The last part of a Twirp path: `CreateDispatch`."""
+    return path.rpartition("/")[2]
 
 
 async def _call(request: Awaitable[T]) -> T:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rules.event import Fields
+    from workers.providers.wire import Called
     from workers.videosdk_account import VideoSdkAccount
 
 PAGE: Final = 20
@@ -39,6 +40,7 @@ class VideoSdk:
         *,
         calls: int,
         rest: Callable[[float], None] = lambda _: None,
+        called: Called = lambda *_: None,
     ) -> None:
         """Make it.
 
@@ -46,8 +48,9 @@ class VideoSdk:
             account: which one.
             calls: the most that may be in flight.
             rest: told how many seconds VideoSDK wants to be left alone (`Retry-After`).
+            called: told of each call that is over: its method, its status, seconds.
         """
-        self._api = Api(account, calls=calls, rest=rest)
+        self._api = Api(account, calls=calls, rest=rest, called=called)
         self.project = account.api_key
 
     async def create(self, order: Order) -> Listed:

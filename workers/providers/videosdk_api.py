@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from rules.event import Fields
+    from workers.providers.wire import Called
     from workers.videosdk_account import VideoSdkAccount
 
 MOST_PAGES: Final = 250
 """A listing that is longer fails, so that no part of one is taken for the whole."""
 _NOT_THERE: Final = re.compile(r"\w (was )?not found\b|\bnot exist", re.IGNORECASE)
 """What is said of a session or a participant; a wrong address' 404 says "Not Found" alone."""
+_METHOD: Final = re.compile(
+    r"/v2/(?:(agent/dispatch|public/rsa-public-key)|(sessions)/(?:(?:[^/]+/)?(participants/\w+))?)$"
+)
 _LONGEST_WORDS: Final = 300
 _UNAUTHORIZED: Final = 401
 
@@ -47,9 +51,14 @@ class Api:
     """The API of one account. Made on the loop that uses it; `in_time` stands around each call."""
 
     def __init__(
-        self, account: VideoSdkAccount, *, calls: int, rest: Callable[[float], None]
+        self,
+        account: VideoSdkAccount,
+        *,
+        calls: int,
+        rest: Callable[[float], None],
+        called: Called,
     ) -> None:
-        self._session = open_session(calls, rest)
+        self._session = open_session(calls, rest, called, _method)
         self._account = account
         self._tokens = Tokens(account)
 
@@ -154,6 +163,12 @@ class Api:
                 return Refused(f"{said}, which is another address; check VIDEOSDK_URL")
             case _:
                 return Unclear(said)
+
+
+def _method(path: str) -> str:
+    """What a path asks for, without the ids in it: `sessions/participants/active`."""
+    asked = _METHOD.search(path)
+    return "/".join(filter(None, asked.groups())) if asked else "other"
 
 
 @asynccontextmanager

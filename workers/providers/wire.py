@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -14,19 +16,28 @@ from workers.providers.base import CALL_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Called = Callable[[str, str, float], None]
+    """Told a call's method, what came of it in a word, and seconds."""
+
 UNCLEAR_STATUS: Final = frozenset({408, 429})
 """Refusals that do not say whether the call was carried out."""
+LATE: Final = 0.9
+"""The share of a call's time after which its end is for want of time: some went before it began."""
 _BUSY_STATUS: Final = frozenset({429, 503})
 _SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 """The other form, a date, no provider sends."""
 
 
-def open_session(calls: int, rest: Callable[[float], None]) -> aiohttp.ClientSession:
+def open_session(
+    calls: int, rest: Callable[[float], None], called: Called, name: Callable[[str], str]
+) -> aiohttp.ClientSession:
     """A client for as many calls at once, without a time-out: each call has its own.
 
     Args:
         calls: the most that may be in flight.
         rest: told how many seconds the server wants to be left alone (`Retry-After`).
+        called: told of each call that is over.
+        name: the method of a path, of which there are few.
     """
     # Waiting for a free connection would eat the time of a call that was never sent, so there
     # is one for each call that may be in flight.
@@ -35,7 +46,7 @@ def open_session(calls: int, rest: Callable[[float], None]) -> aiohttp.ClientSes
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),
-        middlewares=(_heeding(rest),),
+        middlewares=(_heeding(rest), _telling(called, name)),
     )
 
 
@@ -72,6 +83,30 @@ def _heeding(rest: Callable[[float], None]) -> aiohttp.ClientMiddlewareType:
             asked = response.headers.get("Retry-After", "")
             if _SECONDS.fullmatch(asked):
                 rest(float(asked))
+        return response
+
+    return answered
+
+
+def _telling(called: Called, name: Callable[[str], str]) -> aiohttp.ClientMiddlewareType:
+    """Tells of each call what came of it: the status, or why there is none."""
+
+    async def answered(
+        request: aiohttp.ClientRequest, call: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        began, code = time.monotonic(), "lost"
+        try:
+            response = await call(request)
+            code = str(response.status)
+        except aiohttp.ClientConnectorError:
+            code = "unconnected"
+            raise
+        except asyncio.CancelledError:  # a call that takes too long is ended so
+            is_late = time.monotonic() - began > LATE * CALL_SECONDS
+            code = "timeout" if is_late else "cancelled"
+            raise
+        finally:
+            called(name(request.url.path), code, time.monotonic() - began)
         return response
 
     return answered

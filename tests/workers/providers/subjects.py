@@ -43,6 +43,8 @@ class Subject(ABC):
     room: str = field(default_factory=lambda: f"room-{secrets.token_hex(4)}", kw_only=True)
     rests: list[float] = field(default_factory=list, kw_only=True)
     """What `Retry-After` asked for."""
+    calls: list[tuple[str, str, float]] = field(default_factory=list, kw_only=True)
+    """What was told of each call: its method, what came of it, seconds."""
 
     address: str = field(init=False)
     """The variable that holds the server's address."""
@@ -103,6 +105,10 @@ class Subject(ABC):
 
         return asyncio.run(asking())
 
+    def called(self, method: str, code: str, seconds: float) -> None:
+        """Be told of a call."""
+        self.calls.append((method, code, seconds))
+
     def nowhere(self) -> str:
         """The address of a server that is not there."""
         return f"http://127.0.0.1:{free_port()}"
@@ -118,7 +124,8 @@ class LiveKitSubject(Subject):
     credentials = ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
 
     def provider(self, url: str, secret: str) -> Provider:
-        return LiveKit(Server(url, self.sandbox.key, secret), calls=8, rest=self.rests.append)
+        server = Server(url, self.sandbox.key, secret)
+        return LiveKit(server, calls=8, rest=self.rests.append, called=self.called)
 
     def fault(self, name: str, *, seconds: float = 1.0) -> None:
         self.sandbox.fault(name, seconds=seconds)
@@ -161,7 +168,7 @@ class VideoSdkSubject(Subject):
 
     def provider(self, url: str, secret: str) -> Provider:
         account = VideoSdkAccount(url, self.sandbox.key, secret, token="")
-        return VideoSdk(account, calls=8, rest=self.rests.append)
+        return VideoSdk(account, calls=8, rest=self.rests.append, called=self.called)
 
     def fault(self, name: str, *, seconds: float = 1.0) -> None:
         self.sandbox.fault(name, seconds=seconds)
