@@ -144,7 +144,7 @@ _STANDING: Final[tuple[tuple[str, str, Callable[[Fleet], float]], ...]] = (
     ("oldest_due_seconds", "How long the first of them has waited.", lambda f: f.oldest_due),
     ("rooms_live", "Rooms with a session.", lambda f: f.rooms_live),
     ("dead_letters", "Events that were put aside and are kept.", lambda f: f.dead_letters),
-    ("pauses", "Rules that are paused; all of them count as one.", lambda f: f.pauses),
+    ("paused_rules", "Rules that are paused; all of them count as one.", lambda f: f.pauses),
     ("workers", "Workers that look for work.", lambda f: len(f.workers)),
     (
         "workers_with_rule_errors",

@@ -100,6 +100,8 @@ class Taking:
             request.environ[_DELIVERY] = delivery
 
         def refused(error: Exception) -> Response:
+            if _DELIVERY not in request.environ:  # it came to a port where none is taken
+                begun()
             return self._refused(error, _delivery())
 
         routes.before_request(begun)

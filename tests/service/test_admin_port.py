@@ -52,7 +52,8 @@ def ask_admin(house, method, path, body=None, given=None):
 def test_only_webhooks_are_answered_on_the_public_port(house):
     assert house.post(joined())[::2] == (200, {"status": "accepted"})
     assert house.ask("GET", "/healthz")[0] == 200
-    for path in ("/", "/readyz", "/sign-in", "/api/v1/dispatches", "/api/v1/openapi.json", "/x"):
+    api = ("/api/v1/dispatches", "/api/v1/openapi.json")
+    for path in ("/", "/readyz", "/metrics", "/sign-in", *api, "/x"):
         status, told, problem = house.ask("GET", path, given=BEARER)
         assert (status, told["content-type"]) == (404, "application/problem+json"), path
         assert problem["detail"] == "There is nothing of this path on this port."

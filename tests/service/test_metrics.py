@@ -149,7 +149,7 @@ def test_the_queue_and_the_workers_are_told_as_they_are(settings, redis):
     assert found["dispatcher_workers"] == 2
     assert found['dispatcher_workers_by_rules{hash="new"}'] == 2
     assert found["dispatcher_rooms_live"] == 2
-    assert found["dispatcher_dead_letters"] == found["dispatcher_pauses"] == 1
+    assert found["dispatcher_dead_letters"] == found["dispatcher_paused_rules"] == 1
     assert found['dispatcher_dispatches_live{state="active"}'] == 3
     assert found['dispatcher_dispatches_live{state="pending"}'] == 0
 
