@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rules.decision import Decision
     from rules.event import Event
     from workers.dispatch import Dispatch
-    from workers.metrics import Count
+    from workers.metrics import Count, Metric
 
 JOINED: Final = "joined"
 _EVENTS: Final = frozenset(EventName)
@@ -34,7 +34,7 @@ def of_event(event: Event, decisions: Sequence[Decision]) -> list[Count]:
     name = event.name if event.name in _EVENTS else metrics.OTHER
     counts: list[Count] = [(metrics.EVENTS.field(name), 1)]
     field = metrics.DECISIONS.field
-    counts += [(field(d.rule, d.outcome, d.reason), 1) for d in decisions]
+    counts += [(field(d.rule, d.outcome.value, d.reason.value), 1) for d in decisions]
     return counts
 
 
@@ -54,24 +54,37 @@ def of_dispatches(before: Mapping[str, Dispatch], changed: Iterable[Dispatch]) -
 
 def _moved(earlier: Dispatch | None, dispatch: Dispatch) -> list[Count]:
     route = (dispatch.provider, dispatch.agent, dispatch.deployment)
-    reached = _states(dispatch) if earlier is None else _states(dispatch) - _states(earlier)
-    counts: list[Count] = [(metrics.DISPATCHES.field(*route, state), 1) for state in reached]
-    outcome = outcome_of(earlier, dispatch)
-    if outcome is not None:
-        told = outcome.reason if outcome.reason in _WORDS else metrics.OTHER
-        word = JOINED if outcome.join_ms is not None else told
-        counts.append((metrics.OUTCOMES.field(*route, word), 1))
+    field = metrics.DISPATCHES.field
+    counts: list[Count] = [(field(*route, s.value), 1) for s in _reached(earlier, dispatch)]
     accepted, joined = dispatch.accepted_at, dispatch.joined_at
-    is_fresh = _is_of_webhook(dispatch)
-    if accepted is not None and (earlier is None or earlier.accepted_at is None) and is_fresh:
-        took = max(0.0, accepted - dispatch.received_at)
-        counts += metrics.ACCEPTED.observed(took, dispatch.provider)
-    if joined is not None and (earlier is None or earlier.joined_at is None):
+    if accepted is not None and (earlier is None or earlier.accepted_at is None):
+        counts += _since_webhook(metrics.ACCEPTED, dispatch, accepted)
+    if joined is None and dispatch.reason is not None:
+        counts += _without(earlier, dispatch, route)
+    elif joined is not None and (earlier is None or earlier.joined_at is None):
+        counts.append((metrics.OUTCOMES.field(*route, JOINED), 1))
         counts += metrics.JOINED.observed(max(0.0, joined - (accepted or joined)), *route)
-        if is_fresh:
-            took = max(0.0, joined - dispatch.received_at)
-            counts += metrics.ANSWERED.observed(took, dispatch.provider)
+        counts += _since_webhook(metrics.ANSWERED, dispatch, joined)
     return counts
+
+
+def _without(
+    earlier: Dispatch | None, dispatch: Dispatch, route: tuple[str, str, str]
+) -> list[Count]:
+    """A dispatch of which it is known now that no agent has come."""
+    outcome = outcome_of(earlier, dispatch)
+    if outcome is None:
+        return []
+    word = outcome.reason if outcome.reason in _WORDS else metrics.OTHER
+    return [(metrics.OUTCOMES.field(*route, word), 1)]
+
+
+def _since_webhook(metric: Metric, dispatch: Dispatch, at: float) -> Iterable[Count]:
+    """How long it has taken: not by hand, nor after a wait, nor where another came before it."""
+    is_first = dispatch.rule and not dispatch.follows
+    if not is_first or (dispatch.moves and dispatch.moves[0].state is State.SCHEDULED):
+        return ()
+    return metric.observed(max(0.0, at - dispatch.received_at), dispatch.provider)
 
 
 def _taken_over(before: Mapping[str, Dispatch], dispatch: Dispatch) -> list[Count]:
@@ -87,11 +100,11 @@ def _taken_over(before: Mapping[str, Dispatch], dispatch: Dispatch) -> list[Coun
     return []
 
 
-def _states(dispatch: Dispatch) -> frozenset[State]:
-    return frozenset(move.state for move in dispatch.moves)
-
-
-def _is_of_webhook(dispatch: Dispatch) -> bool:
-    """Whether its time runs from an event's arrival: not by hand, nor after a wait, nor another."""
-    is_first = bool(dispatch.rule) and not dispatch.follows
-    return is_first and not (dispatch.moves and dispatch.moves[0].state is State.SCHEDULED)
+def _reached(earlier: Dispatch | None, dispatch: Dispatch) -> Iterable[State]:
+    """The states it has come to; no state comes twice."""
+    moves = dispatch.moves
+    before = earlier.moves if earlier is not None else ()
+    if len(moves) - len(before) == 1:  # as nearly always
+        was = earlier.state if earlier is not None else None
+        return () if moves[-1].state is was else (moves[-1].state,)
+    return {move.state for move in moves} - {move.state for move in before}

@@ -70,12 +70,16 @@ class Metric:
         self.buckets = tuple(buckets)
         self.field = lru_cache(maxsize=4096)(self._field)
         """The field of the given labels; of a histogram, with the bucket's bound or `SUM` last."""
+        self._fields = lru_cache(maxsize=1024)(self._all_fields)
 
     def observed(self, seconds: float, *labels: str) -> tuple[Count, Count]:
         """What a histogram counts where it has taken so long."""
-        place = bisect_left(self.buckets, seconds)
-        bound = self.buckets[place] if place < len(self.buckets) else inf
-        return (self.field(*labels, str(bound)), 1), (self.field(*labels, SUM), round(seconds, 6))
+        buckets, total = self._fields(*labels)
+        return (buckets[bisect_left(self.buckets, seconds)], 1), (total, round(seconds, 6))
+
+    def _all_fields(self, *labels: str) -> tuple[tuple[str, ...], str]:
+        bounds = (*self.buckets, inf)
+        return tuple(self._field(*labels, str(each)) for each in bounds), self._field(*labels, SUM)
 
     def _field(self, *labels: str) -> str:
         plain = [_plain(each) for each in labels]
