@@ -85,7 +85,7 @@ def test_a_calls_way_is_counted_once_in_each_part(house: House, sandbox: Sandbox
         assert times(observed(house, metric)) == {("livekit",): 2}
     assert times(observed(house, metrics.JOINED)) == {GREETER: 2}
     [join] = observed(house, metrics.JOINED).values()
-    assert 0 < join.sum < 5
+    assert 0 <= join.sum < 10
 
     calls = counted(house, metrics.CALLS)
     assert calls["livekit", "CreateDispatch", "200"] == 2
@@ -102,10 +102,12 @@ def test_every_event_is_counted_by_its_name(house: House, sandbox: Sandbox) -> N
     eventually(lambda: house.dispatches(state="active"))
     sandbox.delete_room("one")
     eventually(lambda: house.dispatches(state="ended"))
-    eventually(lambda: not house.redis.exists(*house.redis.keys(keys.INBOX + "*") or ["none"]))
+    deliveries = sandbox.webhooks.deliveries
+    eventually(lambda: all(each.outcome == "delivered" for each in deliveries))
+    eventually(lambda: not house.redis.keys(keys.INBOX + "*"))
     house.stop()
     events = counted(house, metrics.EVENTS)
-    told = [delivery.event for delivery in sandbox.webhooks.deliveries]
+    told = [each.event for each in deliveries]
     assert events == {(name,): told.count(name) for name in set(told)}
 
 
@@ -135,7 +137,7 @@ def test_an_agent_that_is_sent_anew(house: House, sandbox: Sandbox) -> None:
         p.identity for p in sandbox.rooms.open["one"].participants.values() if p.kind == 4
     ]
     sandbox.leave("one", identity, reason="CONNECTION_TIMEOUT")
-    eventually(lambda: len(house.dispatches(state="active")) == 1 and len(house.dispatches()) == 2)
+    eventually(lambda: [d["state"] for d in house.dispatches()] == ["ended", "active"])
     house.stop()
     assert counted(house, metrics.RESTARTS) == {GREETER: 1}
     assert counted(house, metrics.FALLBACKS) == {}
