@@ -8,6 +8,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 LIVEKIT_VERSION := 1.13.5
+# Of the Go module; Prometheus 3.7.3.
+PROMETHEUS_VERSION := 0.307.3
 ARGS ?=
 # Processes that run tests side by side: most of a test's time is waiting.
 TESTERS ?= 4
@@ -73,9 +75,23 @@ livekit: ## Get the real LiveKit server, for tests/live (needs Go)
 			go install github.com/livekit/livekit-server/cmd/server@v$(LIVEKIT_VERSION) && \
 		mv .livekit/server .livekit/livekit-server; }
 
+# `go install` refuses a module that excludes versions of others, as Prometheus does.
+.PHONY: promtool
+promtool: ## Get promtool, which tries the alert rules (needs Go)
+	@[ -x .promtool/promtool ] || { \
+		command -v go >/dev/null || { \
+			echo "make promtool needs Go: install it from https://go.dev/dl/, or put promtool on the PATH" \
+				"yourself" >&2; exit 1; }; \
+		echo "building promtool of Prometheus into .promtool, ten minutes or more the first time"; \
+		made=$$(mktemp -d) && trap 'rm -rf "$$made"' EXIT && mkdir -p .promtool && cd "$$made" && \
+		go mod init promtool.local 2>/dev/null && \
+		{ go get github.com/prometheus/prometheus/cmd/promtool@v$(PROMETHEUS_VERSION) 2>told || \
+			{ cat told >&2; exit 1; }; } && \
+		go build -o "$(CURDIR)/.promtool/promtool" github.com/prometheus/prometheus/cmd/promtool; }
+
 .PHONY: clean
 clean: ## Remove what make and the tests made
-	rm -rf .venv .livekit .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .livekit .promtool .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist
 	find rules service workers tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
