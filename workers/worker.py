@@ -13,7 +13,6 @@ import random
 import signal
 import threading
 import time
-import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +31,7 @@ from workers.counters import Counters, Flushing
 from workers.drain import Drain, DrainThread
 from workers.errors import ProviderError
 from workers.inbox import DueQueue
+from workers.presence import new_name
 from workers.providers.kinded import Kinded
 from workers.providers.livekit import LiveKit
 from workers.providers.videosdk import VideoSdk
@@ -219,7 +219,7 @@ async def open_drain(
         gap.set()
 
     client: redis.asyncio.Redis = connect_async(settings, on_restart)
-    runner, claimant = ScriptRunner(client), uuid.uuid4().hex[:12]
+    runner, claimant = ScriptRunner(client), new_name()
     account = settings.videosdk
     ids = [server.id for server in settings.servers] + ([account.id] if account else [])
     concurrency = max(concurrency, 2 * len(ids))

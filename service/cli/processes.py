@@ -16,6 +16,7 @@ from service.cli.environment import settings_with_provider
 from service.cli.output import printable
 from service.logs import configure_logs
 from workers.connection import connect, unreachable
+from workers.presence import at_work_here
 from workers.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -80,17 +81,37 @@ def serve() -> None:
     show_default=True,
     help="Rooms worked on at once.",
 )
-def worker(concurrency: int) -> None:
+@click.option(
+    "--healthy",
+    is_flag=True,
+    help="Run none, but tell whether one on this host is at work: for health checks.",
+)
+def worker(concurrency: int, *, healthy: bool) -> None:
     """Run one worker, which decides and dispatches.
 
     For several machines on one Redis; `up` starts one of its own.
     """
+    settings = settings_with_provider()
+    if healthy:
+        _tell_health(settings)
+        return
     from workers.worker import run_worker  # noqa: PLC0415
 
-    settings = settings_with_provider()
     configure_logs("worker", settings.secrets)
     _try_redis(settings)
     run_worker(settings, concurrency)
+
+
+def _tell_health(settings: Settings) -> None:
+    """Say that a worker on this host has looked for work just now, or end with status 1."""
+    try:
+        with connect(settings) as client:
+            found = at_work_here(client)
+    except RedisError as error:
+        raise Failure(unreachable(settings, error)) from None
+    if not found:
+        raise Failure("no worker on this host is at work: see its log")
+    click.echo("at work")
 
 
 def _tell_token(settings: Settings, more: Mapping[str, str]) -> None:

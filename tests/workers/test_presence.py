@@ -8,7 +8,7 @@ from rules.loader import load
 from tests.waiting import eventually
 from tests.workers.conftest import GREET
 from workers import keys
-from workers.presence import workers_at_work
+from workers.presence import at_work_here, new_name, workers_at_work
 
 if TYPE_CHECKING:
     from tests.workers.conftest import House
@@ -26,6 +26,19 @@ def test_each_loop_that_looks_for_work_is_told_with_the_hash_of_its_rules(house:
 def test_one_that_has_stopped_looking_is_not(house: House) -> None:
     house.redis.zadd(keys.WORKERS, {"long-gone:hash": (house.redis.time()[0] - 30) * 1000})
     assert workers_at_work(house.redis) == {}
+
+
+def test_one_on_another_host_is_not_one_of_this_host(house: House) -> None:
+    house.redis.zadd(keys.WORKERS, {"elsewhere/0123456789ab:hash": house.redis.time()[0] * 1000})
+    assert len(workers_at_work(house.redis)) == 1
+    assert not at_work_here(house.redis)
+    house.rules.write_text(GREET)
+    house.start_worker()
+    eventually(lambda: at_work_here(house.redis))
+
+
+def test_no_two_loops_of_a_host_have_the_same_name() -> None:
+    assert new_name() != new_name()
 
 
 def test_the_rules_of_its_last_look_count(house: House) -> None:
