@@ -64,6 +64,12 @@ format: $(tools) ## Put the code into its format
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
 
+.PHONY: constraints
+constraints: $(tools) ## Resolve anew which versions the image is built from
+	@$(resolve) --all-extras --annotation-style line -o service/constraints.txt pyproject.toml
+	@echo 'hatchling' | $(resolve) --generate-hashes --no-annotate --constraints service/constraints.txt \
+		-o service/constraints.hashed.txt pyproject.toml -
+
 .PHONY: livekit
 livekit: ## Get the real LiveKit server, for tests/live (needs Go)
 	@.livekit/livekit-server --version 2>/dev/null | grep -qF ' $(LIVEKIT_VERSION)' || { \
@@ -112,6 +118,10 @@ $(engines): pyproject.toml
 	@echo "installing livekit-dispatcher and what it is measured beside into .venv"
 	@$(install) -e '.[bench]'
 	@touch $(runtime) $@
+
+# For every Python and platform at once; the build backend is among what the image is built from.
+resolve = $(bin)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--custom-compile-command 'make constraints'
 
 install = $(bin)/python -m pip --disable-pip-version-check --quiet install
 

@@ -92,12 +92,6 @@ def test_the_keys_for_trying_out_say_so() -> None:
     assert "development-only" in environment["DISPATCHER_ADMIN_TOKEN"]
 
 
-def test_the_image_runs_the_command_and_not_as_root() -> None:
-    final = (REPOSITORY / "Dockerfile").read_text().split("\nFROM ")[-1]
-    assert re.search(r"^USER [1-9]\d+$", final, re.MULTILINE)
-    assert 'ENTRYPOINT ["dispatcher"]' in final
-
-
 def test_a_secret_is_replaced_in_one_place() -> None:
     text = json.dumps(compose(CHOSEN))
     assert "devkey" not in text
