@@ -87,8 +87,8 @@ class Processes:
             for name, value in definition.get("environment", {}).items()
         }
         path = f"{self.home / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        host = {"HOSTNAME": self.addresses[service]} if "hostname" in definition else {}
-        return {"PATH": path, "HOME": str(self.home), **host, **given}
+        at = {"LOOPBACK": self.addresses[service], "HOSTNAME": self.addresses[service]}
+        return {"PATH": path, "HOME": str(self.home), **at, **given}
 
     def command(self, service: str) -> list[str]:
         return [self.here(word, service) for word in self.file["services"][service]["command"]]
@@ -143,7 +143,9 @@ class Processes:
         for name in ("valkey-server", "valkey-sentinel"):
             (self.home / "bin" / name).symlink_to(get_binary_path())
         if found := shutil.which("valkey-cli") or shutil.which("redis-cli"):
-            (self.home / "bin" / "valkey-cli").symlink_to(found)
+            client = self.home / "bin" / "valkey-cli"
+            client.write_text(f'#!/bin/sh\nexec {found} -h "$LOOPBACK" "$@"\n')
+            client.chmod(0o755)
 
 
 def on_this_machine(service: Mapping[str, Any], path: str) -> str:
