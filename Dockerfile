@@ -42,9 +42,9 @@ LABEL org.opencontainers.image.title="livekit-dispatcher" \
 COPY --from=build /opt/dispatcher /opt/dispatcher
 RUN useradd --no-create-home --home-dir /nonexistent --uid 10001 dispatcher \
  && install --directory --owner 10001 --mode 700 /var/lib/livekit-dispatcher
-USER 10001
 # Rules are read from rules.yaml here, where DISPATCHER_RULES does not say otherwise.
 WORKDIR /etc/livekit-dispatcher
+USER 10001
 # A container is reached from outside itself only. The root file system may be read-only: nothing is
 # written but DISPATCHER_DATA, and that by `up` alone, where there is no REDIS_URL: mount a volume there.
 ENV PATH=/opt/dispatcher/bin:$PATH \
