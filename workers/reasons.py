@@ -66,7 +66,7 @@ def no_agent(dispatch: Dispatch, listed: Listed) -> str:
         which = f"agent '{dispatch.agent}'"
         if dispatch.deployment:
             which += f", deployment '{dispatch.deployment}'"
-        return f"{Why.NO_WORKER}: no worker took it; is one registered for {which}?"
+        return f"{Why.NO_WORKER}: no worker took it; is one registered for {which}, and not full?"
     job = listed.jobs[-1]
     said = f", error: {job.error}" if job.error else ""
     return f"{Why.NEVER_JOINED}: worker {job.worker_id} took it, its agent has not joined{said}"

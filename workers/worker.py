@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -146,7 +147,8 @@ def _rules(settings: Settings, stopping: threading.Event) -> RulesInForce | None
             log.warning("rules_kept", hash=good.hash, hint="the last good rules are in force")
         if now.errors and now.errors != told:
             told = now.errors
-            log.error("rules_do_not_load", problems=list(told), hint="waiting until they do")
+            hint = f"DISPATCHER_RULES is {Path(settings.rules).absolute()}, which is read again"
+            log.error("rules_do_not_load", problems=list(told), hint=hint)
         if rules.now.ruleset is not None:
             return rules
         stopping.wait(RULES_SECONDS)

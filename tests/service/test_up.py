@@ -157,6 +157,7 @@ def test_rules_that_do_not_load_are_told_and_webhooks_are_kept_until_they_do(tmp
     with up:
         told = eventually(lambda: logged(up, "rules_do_not_load"))
         assert "rules.yaml:2:9: error" in told[0]
+        assert f"DISPATCHER_RULES is {up.rules}" in told[0]
         assert accepted(up, "EV_1") == "accepted"
         up.rules.write_text(RULES)
         eventually(up.dispatches, timeout=30)
