@@ -62,7 +62,7 @@ def test_every_version_has_a_hash() -> None:
 
 
 def test_nothing_that_is_needed_is_left_out() -> None:
-    """What is installed here tells what each needs in turn."""
+    """What is installed here, in the version that is pinned, tells what it needs in turn."""
     assert _reached(RUN) - HASHED.keys() == set(), MENDED
     assert _reached(RUN + EXTRAS) - ALL.keys() == set(), MENDED
 
@@ -72,7 +72,7 @@ def test_what_depends_on_one_another_fits() -> None:
     misfits = []
     for name in _reached(RUN + EXTRAS) & ALL.keys():
         here = _installed(name)
-        if here is None or here.version not in ALL[name]:
+        if here is None or not _is_pinned(here):
             continue
         for needed in map(Requirement, here.requires or ()):
             pinned = ALL.get(canonicalize_name(needed.name), set())
@@ -95,7 +95,7 @@ def _reached(lines: list[str]) -> set[str]:
         asked.add((name, frozenset(wanted.extras)))
         found.add(name)
         here = _installed(name)
-        needs = [] if here is None else here.requires or []
+        needs = (here.requires or []) if here is not None and _is_pinned(here) else []
         ahead += [(Requirement(line), frozenset(wanted.extras)) for line in needs]
     return found
 
@@ -104,6 +104,10 @@ def _applies(wanted: Requirement, extras: frozenset[str]) -> bool:
     return wanted.marker is None or any(
         wanted.marker.evaluate({"extra": extra}) for extra in (extras or {""})
     )
+
+
+def _is_pinned(here: Distribution) -> bool:
+    return here.version in ALL.get(canonicalize_name(here.name), ())
 
 
 def _installed(name: str) -> Distribution | None:
