@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -101,7 +102,7 @@ def read_fleet(redis: redis.Redis, server_ids: Iterable[str]) -> Fleet:
         passes={
             server: _last_pass(dict(_pairs(told)), now / 1000)
             for server, told in zip(ids, passes, strict=True)
-            if told
+            if b"at" in told
         },
         counters=counters,
         histograms=histograms,
@@ -132,17 +133,15 @@ def _read(
     counters: dict[str, dict[tuple[str, ...], float]] = {}
     histograms: dict[str, dict[tuple[str, ...], Observed]] = {}
     for field, value in counted:
-        try:
+        with suppress(ValueError):
             name, labels = read_field(field)
-        except ValueError:
-            continue
-        metric = _BY_NAME.get(name)
-        if metric is None or len(labels) != len(metric.labels) + bool(metric.buckets):
-            continue
-        if metric.buckets:
-            _put(histograms.setdefault(name, {}), metric, labels, float(value))
-        else:
-            counters.setdefault(name, {})[labels] = float(value)
+            metric = _BY_NAME.get(name)
+            if metric is None or len(labels) != len(metric.labels) + bool(metric.buckets):
+                continue
+            if metric.buckets:
+                _put(histograms.setdefault(name, {}), metric, labels, float(value))
+            else:
+                counters.setdefault(name, {})[labels] = float(value)
     return counters, histograms
 
 
@@ -153,10 +152,10 @@ def _put(
     value: float,
 ) -> None:
     *own, last = labels
+    bound = None if last == SUM else float(last)
     empty = Observed([0] * (len(metric.buckets) + 1))
     observed = found.setdefault(tuple(own), empty)
-    if last == SUM:
+    if bound is None:
         observed.sum += value
-        return
-    place = sum(bound < float(last) for bound in metric.buckets)  # a bound of another version too
-    observed.buckets[place] += int(value)
+    else:  # perhaps one of another version
+        observed.buckets[sum(each < bound for each in metric.buckets)] += int(value)

@@ -87,6 +87,11 @@ def by(told: dict[tuple[str, ...], float], place: int) -> dict[str, float]:
     return {label: value for label, value in sums.items() if value}
 
 
+def reached(app: Flask) -> dict[str, float]:
+    """How many dispatches have reached each state."""
+    return by(scraped(app).get("dispatcher_dispatches_total", {}), 3)
+
+
 def stop(*workers: subprocess.Popen[bytes]) -> None:
     for each in workers:
         each.send_signal(signal.SIGTERM)
@@ -123,8 +128,8 @@ def test_every_count_is_right_after_a_stop_and_each_web_process_tells_it(
     one, two = (of_the_fleet(web) for web in webs)
     assert one == two
     assert len(house.redis.keys(keys.FLUSHED + "*")) == WORKERS, "each has had a part in it"
-    reached = {"requested": ROOMS, "pending": ROOMS, "active": ROOMS, "ended": ENDED}
-    assert by(one["dispatcher_dispatches_total"], 3) == reached
+    states = {"requested": ROOMS, "pending": ROOMS, "active": ROOMS, "ended": ENDED}
+    assert by(one["dispatcher_dispatches_total"], 3) == states
     assert by(one["dispatcher_agent_outcomes_total"], 2) == {"joined": ROOMS}
     assert one["dispatcher_decisions_total"]["dispatch", "matched", "greet"] == ROOMS
     assert one["dispatcher_decisions_total"]["shadow", "matched", "watch"] == ROOMS
@@ -143,15 +148,12 @@ def test_what_a_killed_worker_had_brought_stays_and_nothing_counts_twice(
 ) -> None:
     doomed, other = start(house, worker, 2)
 
-    def active() -> float:
-        return by(scraped(webs[0])["dispatcher_dispatches_total"], 3).get("active", 0)
-
     let_in(house, sandbox, 0, 30)
-    eventually(lambda: active() == 30)
+    eventually(lambda: reached(webs[0]).get("active") == 30, timeout=30)
     doomed.kill()
     let_in(house, sandbox, 30, 30)
     stop(other)
-    assert active() == 60
+    assert reached(webs[0])["active"] == 60
 
 
 def test_a_worker_killed_in_the_middle_takes_less_than_it_had_done_with_it(
@@ -159,10 +161,10 @@ def test_a_worker_killed_in_the_middle_takes_less_than_it_had_done_with_it(
 ) -> None:
     [doomed] = start(house, worker, 1)
     let_in(house, sandbox, 0, 30)
-    eventually(lambda: by(scraped(webs[0])["dispatcher_dispatches_total"], 3)["active"] == 30)
+    eventually(lambda: reached(webs[0]).get("active") == 30, timeout=30)
     let_in(house, sandbox, 30, 30)
     doomed.kill()
-    told = by(scraped(webs[0])["dispatcher_dispatches_total"], 3)
+    told = reached(webs[0])
     assert 30 <= told["active"] <= told["pending"] <= told["requested"] <= 60
 
 

@@ -247,12 +247,15 @@ def test_what_another_version_has_counted_is_left_out(valkey: Valkey, redis: Red
 
     with_workers(valkey, work)
     odd = {"x": 1, "\x1edispatcher_new_total\x1e": 2, "\x1edispatcher_calls_total\x1eone": 3}
+    odd |= {"\x1edispatcher_retries_total\x1elivekit": "x"}
+    odd |= {"\x1edispatcher_call_seconds\x1elivekit\x1fListRooms\x1flast": 1}
     another_bound = "\x1edispatcher_call_seconds\x1elivekit\x1fCreateDispatch\x1f0.75"
     redis.hset(keys.METRICS, mapping={**odd, another_bound: 2})
     fleet = read_fleet(redis, ())
     assert fleet.counters == {metrics.LEASES_LOST.name: {(): 1}}
     observed = fleet.histograms[metrics.CALL_SECONDS.name]["livekit", "CreateDispatch"]
     assert observed.buckets[metrics.CALL_SECONDS.buckets.index(1.0)] == 3
+    assert len(fleet.histograms[metrics.CALL_SECONDS.name]) == 1
 
 
 def test_workers_whose_rules_do_not_load_are_told_while_that_is_so(

@@ -8,6 +8,7 @@ all of that ends here.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -45,6 +46,7 @@ _RESTART_POLICY: Final = {
     "never": "JRP_NEVER",
     "always": "JRP_ON_FAILURE",  # LiveKit knows no `always`
 }
+_TWIRP: Final = re.compile(r"/twirp/[\w.]+/(\w+)$")
 _TOKEN_SECONDS: Final = 600
 """Room for clocks that differ."""
 
@@ -176,8 +178,9 @@ class LiveKit:
 
 
 def _method(path: str) -> str:
-    """The last part of a Twirp path: `CreateDispatch`."""
-    return path.rpartition("/")[2]
+    """What a Twirp path calls: `CreateDispatch`."""
+    called = _TWIRP.search(path)
+    return called[1] if called else "other"  # where a proxy has sent it
 
 
 async def _call(request: Awaitable[T]) -> T:
