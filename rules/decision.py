@@ -147,6 +147,16 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What others are told where no agent of a ladder has come: rendered."""
+
+    message: str = ""
+    """For people; `""` if there is none."""
+    data: str = ""
+    """A JSON object; `""` if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """A share of a rule's `limit`: what its live dispatches are counted by, over all rooms."""
 
@@ -172,6 +182,8 @@ class Plan(Rung):
     share: Share | None = None
     fallback: tuple[Rung, ...] = ()
     """Asked for one after the other, each where the one before did not come."""
+    notice: Notice | None = None
+    """Told where none of them has come."""
     release: Release = NEVER
 
 

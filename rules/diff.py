@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rules.decision import Outcome, Provider, RestartPolicy
 from rules.release import NEVER
 from rules.replay import Replay, Sent
-from rules.rule_test_run import told
+from rules.rule_test_run import readable, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from rules.decision import Decision, Refusal, Rung
+    from rules.decision import Decision, Plan, Refusal, Rung
     from rules.event import Event
     from rules.ruleset import Ruleset
 
@@ -122,11 +122,18 @@ def _told(sent: Sent) -> dict[str, Any]:
         **_asked(plan),
         "after": plan.after,
         "fallback": [{"agent": rung.agent, **_asked(rung)} for rung in plan.fallback],
+        "notify": _notice(plan),
         "release": [plan.release.when or plan.release.asked, plan.release.after],
     }
     if plan.release == NEVER:
         del more["release"]
     return {k: v for k, v in more.items() if v} | told(sent)
+
+
+def _notice(plan: Plan) -> dict[str, Any]:
+    notice = plan.notice
+    told = {} if notice is None else {"message": notice.message, "data": readable(notice.data)}
+    return {key: value for key, value in told.items() if value}
 
 
 def _asked(rung: Rung) -> dict[str, Any]:

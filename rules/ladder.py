@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rules.decision import Claim, Share
     from rules.dispatch import Dispatch
     from rules.event import Event
+    from rules.notify import Notify
     from rules.rule import Rule
     from rules.templates import Context
 
@@ -22,6 +23,8 @@ class Ladder:
 
     first: Dispatch
     fallback: tuple[Dispatch, ...] = ()
+    notify: Notify | None = None
+    """What is told where none of them comes."""
     release: Release = NEVER
     position: str = ""
     """Which of its rule's dispatches it is, in their claims: its id, or else its index."""
@@ -54,5 +57,6 @@ class Ladder:
             remembered=rule.remembered,
             share=share,
             fallback=tuple(rung.render(rule.id, event, context) for rung in self.fallback),
+            notice=self.notify.render(context) if self.notify is not None else None,
             release=self.release,
         )

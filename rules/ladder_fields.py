@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rules import document
 from rules.dispatch_fields import DISPATCH_KEYS, compile_dispatch
 from rules.ladder import Ladder
+from rules.notify import NOTIFY, Notify, compile_notify
 from rules.release import NEVER, compile_release
 
 if TYPE_CHECKING:
@@ -76,9 +77,10 @@ def _ladder(
     within = _join_within(entries, compiling)
     first = compile_dispatch(document.Mapping(node.mark, own), compiling, path, within)
     fallback: tuple[Dispatch, ...] = ()
+    notify: Notify | None = None
     if "fallback" in entries:
         at = "fallback" if path == "dispatch" else f"{path}.fallback"
-        fallback = _fallback(entries["fallback"][1], own, compiling, at, within)
+        fallback, notify = _fallback(entries["fallback"][1], own, compiling, at, within)
     release = NEVER
     if "release" in entries:
         release = compile_release(entries["release"][1], on, "release", compiling)
@@ -87,7 +89,7 @@ def _ladder(
     if first is None:
         return None
     reads_presence = any(each.reads_presence for each, _ in compiling.templates[before:])
-    return Ladder(first, fallback, release, position, reads_presence)
+    return Ladder(first, fallback, notify, release, position, reads_presence)
 
 
 def _join_within(entries: Entries, compiling: Compiling) -> float | None:
@@ -102,25 +104,32 @@ def _join_within(entries: Entries, compiling: Compiling) -> float | None:
 
 def _fallback(
     node: Node, own: Entries, compiling: Compiling, path: str, within: float | None
-) -> tuple[Dispatch, ...]:
+) -> tuple[tuple[Dispatch, ...], Notify | None]:
     if not isinstance(node, document.Sequence) or not node.items:
         told = (
             "'fallback' takes a list of what differs from 'dispatch', such as [{deployment: \"\"}]"
         )
         compiling.report.error(node.mark, told)
-        return ()
+        return (), None
     if len(node.items) > MAX_RUNGS:
         compiling.report.error(node.mark, f"'fallback' has more than {MAX_RUNGS} entries")
-        return ()
+        return (), None
     common = {key: entry for key, entry in own.items() if key != "id"}
     rungs: list[Dispatch] = []
+    notify: Notify | None = None
+    is_endless = within is None
     before = document.plain(document.Mapping(node.mark, common))
     for index, item in enumerate(node.items):
         if not isinstance(item, document.Mapping) or not item.entries:
             told = "a fallback is a mapping of what differs from 'dispatch', such as {agent: b}"
             compiling.report.error(item.mark, told)
             continue
-        changed = compiling.known_keys(item, RUNG_KEYS, "fallback")
+        changed = compiling.known_keys(item, (*RUNG_KEYS, NOTIFY), "fallback")
+        if NOTIFY in changed:
+            is_last = index == len(node.items) - 1
+            at = f"{path}[{index}]"
+            notify = compile_notify(changed, compiling, at, is_last=is_last, is_endless=is_endless)
+            continue
         rung = {**common, **{key: changed[key] for key in changed if key != "join_within"}}
         asked = document.plain(document.Mapping(item.mark, rung))
         if asked == before:
@@ -128,6 +137,7 @@ def _fallback(
             compiling.report.warning(item.mark, told)
         before = asked
         own_within = _join_within(changed, compiling)
+        is_endless = is_endless or ("join_within" not in changed and within is None)
         compiled = compile_dispatch(
             document.Mapping(item.mark, rung),
             compiling,
@@ -136,7 +146,7 @@ def _fallback(
         )
         if compiled is not None:
             rungs.append(compiled)
-    return tuple(rungs)
+    return tuple(rungs), notify
 
 
 def _position(node: Node, compiling: Compiling) -> str:

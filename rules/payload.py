@@ -1,4 +1,4 @@
-"""The metadata of a dispatch: a text, or a mapping or list that becomes JSON leaf by leaf."""
+"""Metadata, and what is like it: a text, or a mapping or list that becomes JSON leaf by leaf."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Build = Callable[[Context], Any]
 
 
 class LeafError(Exception):
-    """A leaf of the metadata that cannot be rendered. `at` is its path."""
+    """A leaf of it that cannot be rendered. `at` is its path."""
 
     def __init__(self, at: str, error: RenderingError) -> None:
         super().__init__(str(error))
@@ -38,6 +38,8 @@ class Payload:
     build: _Build
     is_text: bool
     constant: str | None = None
+    path: str = PATH
+    """Where it stands."""
 
     def render(self, context: Context) -> str:
         """The metadata for one event.
@@ -53,32 +55,40 @@ class Payload:
         try:
             return to_json(built)
         except SecurityError as error:
-            raise LeafError(PATH, TooLongError(str(error))) from error
+            raise LeafError(self.path, TooLongError(str(error))) from error
 
 
 NO_PAYLOAD = Payload(build=lambda context: "", is_text=True, constant="")  # noqa: ARG005
 
 
-def compile_payload(node: Node, compiling: Compiling) -> Payload:
-    """Compile `dispatch.metadata`; problems go to the report."""
+def compile_payload(
+    node: Node,
+    compiling: Compiling,
+    path: str = PATH,
+    too_large: Callable[[str], str | None] = metadata_fault,
+) -> Payload:
+    """Compile what stands at `path`; problems go to the report.
+
+    `too_large` says in words whether what it becomes is that.
+    """
     is_text = isinstance(node, document.Scalar)
     if isinstance(node, document.Scalar) and not isinstance(node.value, str):
-        compiling.report.error(node.mark, f"'{PATH}' takes text, a mapping or a list: quote it")
+        compiling.report.error(node.mark, f"'{path}' takes text, a mapping or a list: quote it")
         return NO_PAYLOAD
     templates: list[Template] = []
-    build = _compile(node, PATH, compiling, templates)
-    payload = Payload(build, is_text)
+    build = _compile(node, path, compiling, templates)
+    payload = Payload(build, is_text, path=path)
     if templates:
         return payload
     try:
         constant = payload.render({})
     except LeafError as error:
-        compiling.report.error(node.mark, f"'{PATH}' is too large: {error}")
+        compiling.report.error(node.mark, f"'{path}' is too large: {error}")
         return NO_PAYLOAD
-    fault = metadata_fault(constant)
+    fault = too_large(constant)
     if fault:
         compiling.report.error(node.mark, fault)
-    return Payload(build, is_text, constant)
+    return Payload(build, is_text, constant, path)
 
 
 def _compile(node: Node, path: str, compiling: Compiling, templates: list[Template]) -> _Build:

@@ -184,6 +184,9 @@ def _field(sent: Sent, key: str) -> Any:  # noqa: ANN401 - any JSON
             return sent.at
         case "attributes":
             return dict(sent.plan.attributes)
+        case "notify":
+            notice = sent.plan.notice
+            return notice and {"message": notice.message, "data": json_object(notice.data)}
         case _:
             value = getattr(sent.plan, key)
             return value.value if hasattr(value, "value") else value

@@ -35,11 +35,13 @@ EXPECTED_KEYS: Final = (
     "restart_policy",
     "provider",
     "version",
+    "notify",
     "at",
 )
 """What may be expected of a dispatch."""
 
 _CHOICES: Final = {"restart_policy": RestartPolicy, "provider": Provider}
+_MAPPINGS: Final = ("attributes", "notify")
 _FILE_KEYS: Final = ("rules", "tests")
 _TEST_KEYS: Final = ("name", "at", "events", "event", "file", "expect", "reasons")
 
@@ -229,11 +231,11 @@ class _Reader:
                 read_time(text.value if text is not None else BEGIN)
             except ValueError as error:
                 self._report.error(node.mark, str(error))
-        elif key == "attributes" and not isinstance(node, document.Mapping):
-            self._report.error(node.mark, "'expect.attributes' takes a mapping")
+        elif key in _MAPPINGS and not isinstance(node, document.Mapping):
+            self._report.error(node.mark, f"'expect.{key}' takes a mapping")
         elif key in _CHOICES:
             self._compiling.choice(node, _CHOICES[key], f"expect.{key}")
-        elif key not in ("metadata", "attributes"):
+        elif key != "metadata" and key not in _MAPPINGS:
             self._compiling.text(node, f"expect.{key}")
 
     def _reasons(self, node: Node) -> Mapping[str, str]:

@@ -43,6 +43,12 @@ class Ruleset:
         object.__setattr__(self, "agents_are", agents_are)
         object.__setattr__(self, "_by_id", {rule.id: rule for rule in self.rules})
 
+    @property
+    def notifies(self) -> bool:
+        """Whether a rule that sends agents has `notify`."""
+        sending = (rule for rule in self.rules if rule.enabled and not rule.shadow)
+        return any(ladder.notify is not None for rule in sending for ladder in rule.dispatches)
+
     def rule(self, rule_id: str) -> Rule | None:
         """A rule by its id."""
         return self._by_id.get(rule_id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rules.decision import Provider, RestartPolicy
 from rules.ladder_fields import MAX_RUNGS, RUNG_KEYS
+from rules.notify import NOTIFY
 from rules.release import Leaving
 from rules.weights import Sticky
 
@@ -108,7 +109,8 @@ LADDER: Final[dict[str, Schema]] = {
     ),
     "fallback": said(
         "whom to ask for next when it does not come, by what differs from dispatch:"
-        " [{deployment: ''}, {agent: voicemail, join_within: 20s}]",
+        " [{deployment: ''}, {agent: voicemail, join_within: 20s}]; last, whom to tell:"
+        " {notify: {message: 'no agent for {{ room.name }}'}}",
         type="array",
         minItems=1,
         maxItems=MAX_RUNGS,
@@ -125,6 +127,7 @@ LADDER: Final[dict[str, Schema]] = {
 def dispatch_definitions() -> dict[str, Schema]:
     """Definitions by name: what `dispatch` holds, alone or in a list, and what follows from it."""
     rung = {key: {**DISPATCH_PROPERTIES, **LADDER}[key] for key in RUNG_KEYS}
+    rung[NOTIFY] = _NOTIFY
     return {
         "duration": {
             "type": "string",
@@ -134,9 +137,33 @@ def dispatch_definitions() -> dict[str, Schema]:
         },
         "dispatch": {"properties": DISPATCH_PROPERTIES, "additionalProperties": False},
         "dispatch_of_several": _mapping({**DISPATCH_PROPERTIES, **LADDER}),
-        "rung": {**_mapping(rung), "minProperties": 1},
+        "rung": {
+            **_mapping(rung),
+            "minProperties": 1,
+            "if": {"required": [NOTIFY]},
+            "then": {"maxProperties": 1},
+        },
         "release": _release(),
     }
+
+
+_NOTIFY: Final[Schema] = {
+    **said(
+        "told where no agent has come, wherever DISPATCHER_NOTIFY_URL says; it is the last entry:"
+        " {message: 'no agent for {{ room.name }}', data: {queue: support}}"
+    ),
+    "type": "object",
+    "properties": {
+        "message": said("for people: 'no agent for {{ room.name }}'", type="string"),
+        "data": said(
+            "for programs: a mapping with templates in its leaves: {caller:"
+            " '{{ participant.identity }}'}",
+            type="object",
+        ),
+    },
+    "minProperties": 1,
+    "additionalProperties": False,
+}
 
 
 def _mapping(properties: dict[str, Schema]) -> Schema:

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from service.api.described import Described, described
 from service.api.models import Alive, Ready
+from service.notifications import notifications
 from service.persistence import persistence
 from workers.connection import unreachable
 from workers.pauses import Pauses
@@ -51,6 +52,7 @@ def health(
             checks["workers"] = _workers(redis, in_force)
             checks["pauses"] = _pauses(redis)
             checks["reconcile"] = _reconcile(settings, redis)
+            checks["notifications"] = notifications(settings, redis, in_force)
         if settings.dry_run:
             checks["dry_run"] = {"status": "warning", "detail": DRY_RUN}
         states = {check["status"] for check in checks.values()}

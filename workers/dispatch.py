@@ -18,8 +18,7 @@ __all__ = ["ID_ATTRIBUTE", "LIVE", "SID_ATTRIBUTE", "Dispatch", "Move", "State",
 
 ID_ATTRIBUTE: Final = "lkd.dispatch"
 SID_ATTRIBUTE: Final = "lkd.room_sid"
-"""Attributes a dispatch carries in LiveKit, by which it is known to be ours, and for which
-session it was meant."""
+"""Attributes by which a dispatch is known in LiveKit: that it is ours, and for which session."""
 RECONNECTION_SECONDS: Final = 10.0
 """How long the webhook of an agent's next connection may take, before it is looked for."""
 LOOK_AGAIN_SECONDS: Final = 6.0
@@ -108,6 +107,8 @@ class Dispatch:
     """Which of its rule's agents it asks for: 0, and then those of its `fallback`."""
     fallback: tuple[Mapping[str, Any], ...] = field(default=(), metadata={"inner": True})
     """The rungs still to come, as `planned.rung_to_json` gives them."""
+    notice: Mapping[str, str] = field(default_factory=dict, metadata={"inner": True})
+    """What its rule tells others if nobody comes, as `planned.notice_to_json` gives it."""
     tried: tuple[str, ...] = field(default=(), metadata={"inner": True})
     """What became of the rungs before it, in words."""
     follows: str = field(default="", metadata={"inner": True})
@@ -281,6 +282,7 @@ class Dispatch:
             withdrawn=None,
             origin={},
             fallback=(),
+            notice=self.notice if state is State.FAILED else {},
         )
 
     def dropped(self, reason: str, now: float) -> Dispatch:

@@ -47,6 +47,15 @@
 | lkd:hits, lkd:hits:last | hash   | commit           | ledger        | a field for each rule     |
 | lkd:day:<date>          | hash   | commit           | registry      | 8 days                    |
 | lkd:peak:<date>         | hash   | agent workers    | registry      | 8 days                    |
+| lkd:notice:<id>         | hash   | commit, notifier | notifier      | until all are told, 2 days|
+| lkd:notices             | zset   | commit, notifier | notifier,     | as its notices; the       |
+|                         |        |                  | health        | oldest of over 10,000 go  |
+| lkd:notices:new         | zset   | commit, notifier | notifier      | until the notifier looks  |
+| lkd:notices:of:<to>     | zset   | notifier         | notifier      | as its notices            |
+| lkd:notices:to          | set    | notifier         | notifier      | as its notices            |
+| lkd:notices:rest:<to>   | string | notifier         | notifier      | as a receiver asked,      |
+|                         |        |                  |               | at most 1 hour            |
+| lkd:notifier            | string | notifier         | notifier      | 10 s, a lease             |
 | lkd:outcomes:<agent>    | list   | commit (trims)   | registry      | 8 days after the last     |
 | lkd:agent-workers       | hash   | agent workers    | registry      | 1 day after the last      |
 | lkd:agents              | string | agent workers    | agent workers | 10 s, a lease             |
@@ -143,6 +152,20 @@ AGENTS_LEASE: Final = "lkd:agents"
 STRANGERS: Final = "lkd:strangers:"
 """Fields are names of agents that nobody here has sent, values how many are in rooms, and in how
 many of those one of ours is too."""
+NOTICE: Final = "lkd:notice:"
+"""Prefix of what is to be told: `body`, and for each receiver that was not told yet, by its id, how
+often that was tried."""
+NOTICES: Final = "lkd:notices"
+"""Members are ids of what some receiver was not told yet, scores when it was put down."""
+NEW_NOTICES: Final = "lkd:notices:new"
+"""Those of them that no receiver has among its own yet."""
+NOTICES_OF: Final = "lkd:notices:of:"
+"""Prefix of what one receiver is to be told: scores are when that is due."""
+NOTIFIED: Final = "lkd:notices:to"
+"""Members are ids of receivers that have notices, or had."""
+RESTS: Final = "lkd:notices:rest:"
+"""Prefix of what says that a receiver has asked to be left alone."""
+NOTIFIER: Final = "lkd:notifier"
 METRICS: Final = "lkd:metrics"
 """Fields are those of workers/metrics.py, values what the fleet has counted."""
 SUBJECTS: Final = "lkd:metrics:"
@@ -174,6 +197,9 @@ DAY_SECONDS: Final = 8 * 86400
 TOKENS_SECONDS: Final = 8 * 86400
 """Longer than any token is good for, and than a room is remembered."""
 ENDED_ROOM_SECONDS: Final = 3600
+NOTICE_SECONDS: Final = 2 * 86400
+"""Longer than a notice is tried for."""
+MOST_NOTICES: Final = 10_000
 
 
 def room_key(server_id: str, room: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from workers import keys
 from workers.entries import plain_id
 from workers.history import listed_dispatch, shown_dispatch, shown_event
+from workers.notice_queue import untold_of
 from workers.pages import BadCursor, Page
 from workers.places import Route, document_id, place, read_route
 from workers.planned import follower_ids
@@ -109,7 +110,8 @@ class Ledger:
         """One dispatch by our id, as `history.shown_dispatch` gives it, and more.
 
         `timeline` and `latency`; `rung`, which agent of its ladder it asked for; `follows` and
-        `followed_by`, the ids of those it took over from and that took over from it, or None.
+        `followed_by`, the ids of those it took over from and that took over from it, or None;
+        `untold`, what others are still to be told of it.
         """
         [found] = Reader(self._redis, keys.DISPATCH, shown_dispatch).documents([_at(dispatch_id)])
         if found is None:
@@ -118,6 +120,7 @@ class Ledger:
         kept = self._redis.mget([keys.DISPATCH + each for each in candidates])
         followers = [i for i, text in zip(candidates, kept, strict=True) if text is not None]
         found["followed_by"] = followers[0] if followers else None
+        found["untold"] = untold_of(self._redis, dispatch_id)
         return found
 
     def line_of(self, dispatch: dict[str, Any]) -> list[dict[str, Any]]:

@@ -138,7 +138,7 @@ class Orders:
         known = json.loads(text) if text else {}
         if "record" not in known:
             return None
-        return {**shown_dispatch(compact(known["record"])), "followed_by": None}
+        return {**shown_dispatch(compact(known["record"])), "followed_by": None, "untold": []}
 
     def _order(self, server_id: str, room: str, asked: dict[str, Any]) -> str:
         dispatch_id = str(asked["id"])

@@ -32,6 +32,7 @@ from workers.errors import Fenced, NotYet, OverLimit, ProviderError
 from workers.inbox import LEASE_SECONDS
 from workers.looking import look
 from workers.metrics import PUT_ASIDE
+from workers.notices import of_dispatches as notices_of
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
 from workers.writing import has_moved, write_record
@@ -219,6 +220,7 @@ async def _decided(
     record = by_token.with_agents(record, wanted)
     documents += [history.dispatch_document(before.get(d.id), d) for d in changed]
     notes = [*tallies.of_decisions(decisions, now), *tallies.of_dispatches(before, changed)]
+    notes += notices_of(tools.topics, before, changed, now)
     if hold.has_tokens and wanted:
         notes.append(by_token.noted_on(hold.room_key))
     counts = counted.of_event(seen.event, decisions) + counted.of_dispatches(before, changed)

@@ -13,7 +13,7 @@ from workers.reasons import Why
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rules.decision import Plan, Rung
+    from rules.decision import Notice, Plan, Rung
     from rules.event import Event
     from rules.session import Session
 
@@ -80,6 +80,7 @@ def planned(
         called_by=called_by if is_called else "",
         join_within=plan.join_within,
         fallback=tuple(rung_to_json(rung) for rung in plan.fallback),
+        notice=notice_to_json(plan.notice),
         release_when=release.value if release is not None else "",
         release_after=plan.release.after,
         leave_at=now + plan.release.after if leaves else None,
@@ -220,6 +221,12 @@ def rung_to_json(rung: Rung) -> dict[str, Any]:
     names = ("agent", "deployment", "metadata", "restart_policy", "provider", "join_within")
     kept = {"attributes": dict(rung.attributes), **{name: getattr(rung, name) for name in names}}
     return kept | {name: value for name in ("version", "room") if (value := getattr(rung, name))}
+
+
+def notice_to_json(notice: Notice | None) -> dict[str, str]:
+    """What a rule tells where nobody comes, as a record keeps it; empty where it tells nothing."""
+    told = {} if notice is None else {"message": notice.message, "data": notice.data or "{}"}
+    return {name: value for name, value in told.items() if value}
 
 
 def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Dispatch:  # noqa: ANN401

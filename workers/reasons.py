@@ -36,11 +36,14 @@ An agent that leaves gives LiveKit's own word as the reason, such as `client_ini
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from workers.dispatch import Dispatch
     from workers.providers.base import Listed
+
+BEFORE_IT: Final = "; before it: "
+"""Between why a dispatch has failed and what was tried before it."""
 
 
 class Why(StrEnum):
@@ -74,7 +77,7 @@ def no_agent(dispatch: Dispatch, listed: Listed) -> str:
 
 def all_tried(dispatch: Dispatch, why: str) -> str:
     """Why a dispatch has failed, and what was tried before it."""
-    return "; before it: ".join([why, *([" | ".join(dispatch.tried)] if dispatch.tried else [])])
+    return BEFORE_IT.join([why, *([" | ".join(dispatch.tried)] if dispatch.tried else [])])
 
 
 def attempt_told(dispatch: Dispatch, why: str) -> str:

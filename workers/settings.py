@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from rules.decision import Provider
 from workers.connection import passwords_in
+from workers.receivers import find_receivers
 from workers.servers import Server, ServerError, find_servers
 from workers.variables import Restarts, SettingsError, Variables, check_token, line
 from workers.videosdk_account import VideoSdkAccount, find_account
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workers.addresses import WorkerAddress
+    from workers.receivers import Receivers
 
 __all__ = ["Restarts", "Server", "Settings", "SettingsError", "check_token", "load_settings"]
 
@@ -62,6 +64,8 @@ class Settings:
     """Whether everything is decided as usual, and no agent is sent."""
     agent_workers: tuple[WorkerAddress, ...]
     """Workers of livekit-agents that are asked what they are."""
+    receivers: Receivers | None
+    """Who is told of dispatches; None: nobody."""
     videosdk: VideoSdkAccount | None
     """None: VideoSDK is not configured."""
     otlp: Otlp | None
@@ -91,7 +95,9 @@ class Settings:
         account = self.videosdk
         of_account = (account.secret, account.token) if account is not None else ()
         of_collector = self.otlp.headers.values() if self.otlp is not None else ()
-        found = {*self._secrets.values(), *passwords, *token, *of_account, *of_collector}
+        of_receivers = self.receivers.private if self.receivers is not None else ()
+        of_others = (*of_account, *of_collector, *of_receivers)
+        found = {*self._secrets.values(), *passwords, *token, *of_others}
         return frozenset(found - {""})
 
     @property
@@ -143,6 +149,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             token=given.videosdk_token,
             webhook_key=given.videosdk_webhook_public_key,
         )
+        receivers = find_receivers(
+            given.dispatcher_notify_url, given.dispatcher_notify_secret, given.dispatcher_notify
+        )
     except ValidationError as error:
         raise SettingsError(line(error)) from None
     except ServerError as error:
@@ -160,6 +169,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         restarts=given.dispatcher_restarts,
         dry_run=given.dispatcher_dry_run,
         agent_workers=given.dispatcher_agent_workers,
+        receivers=receivers,
         videosdk=account,
         otlp=_otlp(given),
         redis_url=given.redis_url,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rules.ruleset import Ruleset
     from workers.inbox import DueQueue
     from workers.providers.base import ListingProvider, Provider
+    from workers.receivers import Topic
     from workers.rules_in_force import RulesInForce
     from workers.traces import Traces
 
@@ -127,6 +128,8 @@ class Tools:
     videosdk: Mapping[str, Provider] = field(default_factory=dict)
     """VideoSDK's account, by its id; empty where none is configured."""
     errands: Errands = field(default_factory=Errands)
+    topics: frozenset[Topic] | None = None
+    """What others are told of; None: nobody is to be told."""
     chance: Callable[[], float] = field(default=lambda: 0.5)
     """A random number from 0 to 1."""
 

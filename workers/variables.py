@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from rules.durations import parse_duration
 from workers.addresses import WorkerAddress, parse_addresses
 from workers.connection import check_redis_url, without_password
+from workers.receivers import Topic, parse_secrets, parse_topics, parse_urls
 from workers.servers import normal_url, parse_pairs
 from workers.sizes import parse_size
 from workers.videosdk_account import check_rsa_key
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 HAVE_A_FILE_FORM: Final = (
     "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REDIS_URL", "DISPATCHER_ADMIN_TOKEN",
-    "VIDEOSDK_SECRET", "VIDEOSDK_TOKEN", "VIDEOSDK_WEBHOOK_PUBLIC_KEY",
-    "OTEL_EXPORTER_OTLP_HEADERS",
+    "DISPATCHER_NOTIFY_URL", "DISPATCHER_NOTIFY_SECRET", "VIDEOSDK_SECRET", "VIDEOSDK_TOKEN",
+    "VIDEOSDK_WEBHOOK_PUBLIC_KEY", "OTEL_EXPORTER_OTLP_HEADERS",
 )  # fmt: skip
 _SECRET: Final = frozenset(HAVE_A_FILE_FORM) - {"REDIS_URL"}
 """Variables whose value is never shown."""
@@ -174,6 +175,11 @@ class Variables(BaseSettings):
     dispatcher_agent_workers: Annotated[
         tuple[WorkerAddress, ...], BeforeValidator(parse_addresses)
     ] = ()
+    dispatcher_notify_url: Annotated[tuple[str, ...], BeforeValidator(parse_urls)] = ()
+    dispatcher_notify_secret: Annotated[tuple[str, ...], BeforeValidator(parse_secrets)] = ()
+    dispatcher_notify: Annotated[tuple[Topic, ...], BeforeValidator(parse_topics)] = Field(
+        default=Topic.FAILED.value, validate_default=True
+    )
 
     videosdk_api_key: str | None = None
     videosdk_secret: str | None = None

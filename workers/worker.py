@@ -32,6 +32,8 @@ from workers.counters import Counters, Flushing
 from workers.drain import Drain, DrainThread
 from workers.errors import ProviderError
 from workers.inbox import DueQueue
+from workers.notices import NOBODY
+from workers.notifier import Notifier
 from workers.presence import new_name
 from workers.providers.kinded import Kinded
 from workers.providers.livekit import LiveKit
@@ -112,6 +114,7 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     loop.start()
     wake.serve(loop)
     log.info("worker_started", rules=len(ruleset.rules), hash=ruleset.hash, rooms=concurrency)
+    _tell_of_receivers(settings, ruleset)
     try:
         _serve_wake_ups(settings, stopping)
     finally:
@@ -121,6 +124,17 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     if loop.error is not None:
         raise RuntimeError("the worker's loop ended by itself") from loop.error
     log.info("worker_stopped")
+
+
+def _tell_of_receivers(settings: Settings, ruleset: Ruleset) -> None:
+    """Say what an operator may not have meant: nobody is told, or everybody could listen."""
+    if settings.receivers is None:
+        if ruleset.notifies:
+            log.warning("nobody_to_notify", hint=NOBODY)
+        return
+    for each in settings.receivers.all:
+        if each.is_in_clear:
+            log.warning("receiver_in_clear", receiver=each.shown, hint="who calls is not encrypted")
 
 
 def _collect_seldom() -> None:
@@ -244,6 +258,7 @@ async def open_drain(
         gates=gates,
         videosdk=videosdk,
         restarts_ours=settings.restarts_ours,
+        topics=settings.receivers.topics if settings.receivers is not None else None,
         dry_run=settings.dry_run,
         traces=open_traces(settings, "worker"),
         chance=random.random,
@@ -255,6 +270,8 @@ async def open_drain(
     tools.errands.start(watch(rules, client))
     tools.errands.start(Retention(runner, claimant, bounds).run())
     tools.errands.start(AgentWorkers(runner, claimant, settings.agent_workers).run())
+    if settings.receivers is not None:
+        tools.errands.start(Notifier(runner, claimant, settings.receivers, tools).run())
     interval = settings.reconcile_interval.total_seconds()
     if interval:
         tools.errands.start(Reconciler(tools, runner, claimant, interval, gap).run())

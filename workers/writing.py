@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rules.frozen import replace
-from workers import counted
+from workers import counted, notices
 from workers.history import dispatch_document
 from workers.tallies import of_dispatches
 from workers.telling import tell
@@ -65,7 +65,8 @@ async def write_record(
     """
     before = hold.record.dispatches
     documents = [dispatch_document(before.get(d.id), d) for d in changed]
-    notes = [*of_dispatches(before, changed), *notes]
+    told = notices.of_dispatches(tools.topics, before, changed, tools.queue.now())
+    notes = [*of_dispatches(before, changed), *told, *notes]
     counts = counted.of_dispatches(before, changed)
     await tools.queue.commit(hold, record, documents, taken=taken, notes=notes, counts=counts)
     for dispatch in changed:

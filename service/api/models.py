@@ -76,6 +76,9 @@ class OneDispatch(Dispatch):
     rung: int = Field(description="0, or which of its rule's fallbacks it is.")
     follows: str | None = Field(description="Id of the dispatch it took over from.")
     followed_by: str | None = Field(description="Id of the dispatch that took over from it.")
+    untold: list[str] = Field(
+        description="What DISPATCHER_NOTIFY_URL was not told yet, such as dispatch.failed."
+    )
 
 
 class Dispatches(Answer):

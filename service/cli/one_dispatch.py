@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LATENCY: Final = (("decision", "decided_ms"), ("accepted", "accepted_ms"), ("joined", "joined_ms"))
 _ABOVE: Final = frozenset(
-    {"id", "timeline", "latency", "state", "reason", "follows", "followed_by"}
+    {"id", "timeline", "latency", "state", "reason", "follows", "followed_by", "untold"}
 )
 """Fields that are shown in words of their own, above the others."""
 _LONGEST: Final = 2000
@@ -41,6 +41,8 @@ def show(*, dispatch_id: str, as_json: bool) -> None:
     click.echo(f"{found['id']}: {headline(found)}\n")
     print_table(("TIME", "MS", "STATE", "REASON"), list(_timeline(found)), empty="no history")
     click.echo(f"\n{_latency(found.get('latency') or {})}\n")
+    if found.get("untold"):
+        click.echo(f"not told yet: {', '.join(found['untold'])}\n")
     if len(line) > 1:
         rows = [_in_line(each, found) for each in line]
         print_table(("", "ID", "AGENT", "DEPLOYMENT", "STATE", "REASON"), rows, empty="")

@@ -24,7 +24,7 @@ from service.cli.rules_state import State, read_state
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
-    from rules.decision import Decision, Plan
+    from rules.decision import Decision, Notice, Plan
 
 _LINES: Final = (".jsonl", ".ndjson")
 _MARKS: Final = {
@@ -184,7 +184,13 @@ def _plan(plan: Plan) -> list[str]:
         late = f" within {_seconds(within)}" if within is not None else ""
         lines.append(f"if it does not come{late}: {printable(rung.agent)} in {where}")
         within = rung.join_within
+    if plan.notice is not None:
+        lines.append(f"if nobody comes, it is told: {_notice(plan.notice)}")
     return lines
+
+
+def _notice(notice: Notice) -> str:
+    return " ".join(printable(part) for part in (notice.message, notice.data) if part)
 
 
 def _release(release: Release) -> str:

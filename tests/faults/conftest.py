@@ -56,6 +56,12 @@ def _environ(house: House) -> dict[str, str]:  # noqa: F811
             "VIDEOSDK_API_KEY": account.api_key,
             "VIDEOSDK_SECRET": account.secret,
         }
+    if (told := house.settings.receivers) is not None:
+        more |= {
+            "DISPATCHER_NOTIFY_URL": ",".join(each.url for each in told.all),
+            "DISPATCHER_NOTIFY_SECRET": " ".join(told.secrets),
+            "DISPATCHER_NOTIFY": ",".join(told.topics),
+        }
     return {
         **more,
         "PATH": os.environ["PATH"],

@@ -184,6 +184,7 @@ metadata = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
     max_leaves=4,
 ).filter(lambda value: isinstance(value, dict | list | str))
+mappings = metadata.filter(lambda value: isinstance(value, dict))
 dispatches = st.fixed_dictionaries(
     {"agent": templates},
     optional={
@@ -199,7 +200,13 @@ ladders = st.fixed_dictionaries(
     {},
     optional={
         "join_within": durations,
-        "fallback": st.just([{"agent": "voicemail", "join_within": "20s"}]),
+        "fallback": st.builds(
+            lambda rungs, last: [*rungs, *last] or [{"agent": "b"}],
+            st.sampled_from([[], [{"agent": "voicemail", "join_within": "20s"}]]),
+            st.just([])
+            | st.builds(lambda m, d: [{"notify": {"message": m, "data": d}}], templates, mappings)
+            | st.builds(lambda m: [{"notify": {"message": m}}], templates),
+        ),
         "release": st.sampled_from(["never", "last_human_left"])
         | st.builds(lambda c, d: {"when": c, "after": d}, presence, durations),
     },
@@ -407,6 +414,7 @@ rules:
     fallback:
       - {deployment: ""}
       - {agent: voicemail, join_within: 20s}
+      - {notify: {message: "no agent for {{ room.name }}", data: {a: "{{ rule }}"}}}
     release: {when: last_human_left, after: 30s}
   - <<: *base
     id: other

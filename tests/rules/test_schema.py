@@ -15,6 +15,7 @@ from rules.document import plain, read_document
 from rules.ladder_fields import LADDER_KEYS, RUNG_KEYS
 from rules.loader import FILE_KEYS
 from rules.names import CONDITION_NAMES, KINDS, PARTICIPANT, PRESENCE_NAMES, ROOM, Kind, Name
+from rules.notify import NOTIFY, NOTIFY_KEYS
 from rules.operators import OPERATORS, fits
 from rules.problems import Report
 from rules.rule_fields import RULE_KEYS
@@ -67,7 +68,9 @@ def test_it_has_all_that_the_loader_knows():
     assert set(definitions["dispatch"]["properties"]) == set(DISPATCH_KEYS)
     several = definitions["dispatch_of_several"]["properties"]
     assert set(several) == {*DISPATCH_KEYS, *LADDER_KEYS}
-    assert set(definitions["rung"]["properties"]) == set(RUNG_KEYS)
+    assert set(definitions["rung"]["properties"]) == {*RUNG_KEYS, NOTIFY}
+    notify = definitions["rung"]["properties"][NOTIFY]["properties"]
+    assert set(notify) == set(NOTIFY_KEYS)
     assert set(definitions["schedule"]["else"]["properties"]) == set(SCHEDULE_KEYS)
 
 

@@ -116,6 +116,11 @@ class TestDispatches:
         answer = get("/dispatches/D1")
         assert (answer.status_code, answer.json["state"]) == (200, "failed")
         assert {"timeline", "latency", "rung", "follows", "followed_by"} <= set(answer.json)
+        assert answer.json["untold"] == []
+
+    def test_what_others_were_not_told_of_it_yet(self, get, redis):
+        redis.hset(f"{keys.NOTICE}D1_failed", "body", "{}")
+        assert get("/dispatches/D1").json["untold"] == ["dispatch.failed"]
 
     def test_one_that_is_not_there(self, get):
         assert "'Dnone'" in refused(get("/dispatches/Dnone"), 404, "not-found")

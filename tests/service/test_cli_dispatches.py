@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.service.cli import dispatcher, keep
+from workers import keys
 from workers.dispatch import Dispatch, Move, State
 from workers.history import dispatch_document
 from workers.planned import follower_ids, next_rung
@@ -141,6 +142,11 @@ class TestShow:
         done = dispatcher("dispatches", "show", LAST[:9], environ=environ)
         assert done.stdout.startswith(f"{LAST}: greeter in support-1, active\n")
         assert "\naccepted 10 ms -> joined 140 ms\n" in done.stdout
+
+    def test_what_others_were_not_told_of_it_yet(self, environ, redis):
+        redis.hset(f"{keys.NOTICE}{LAST}_started", "body", "{}")
+        done = dispatcher("dispatches", "show", LAST, environ=environ)
+        assert "\n\nnot told yet: dispatch.started\n\n" in done.stdout
 
     def test_as_json(self, environ):
         done = dispatcher("dispatches", "show", LAST, "--json", environ=environ)

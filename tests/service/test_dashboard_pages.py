@@ -18,6 +18,7 @@ from service.web import create_app
 from tests.service.cli import keep
 from tests.service.pages import form_text, sign_in
 from tests.service.signed import ADMIN_TOKEN, SECRET, joined
+from workers import keys
 from workers.dispatch import State
 from workers.history import dispatch_document, event_document
 from workers.pauses import Pauses
@@ -148,6 +149,13 @@ def test_long_metadata_is_folded_and_whole(signed_in, call):
     page = signed_in.get("/calls/D1").text
     assert re.search(r"<details[^>]*><summary>10.\d{3} characters", page)
     assert "x" * 10_000 in page
+
+
+def test_a_calls_page_says_what_others_were_not_told_yet(signed_in, call, redis):
+    call(state=State.FAILED, reason="no_worker: nobody")
+    assert "Not told yet" not in signed_in.get("/calls/D1").text
+    redis.hset(f"{keys.NOTICE}D1_failed", "body", "{}")
+    assert "<dt>Not told yet</dt><dd>dispatch.failed</dd>" in signed_in.get("/calls/D1").text
 
 
 def test_calls_are_filtered_by_the_address(signed_in, call):

@@ -176,3 +176,40 @@ def test_a_service_that_never_compares_says_so(environ):
     check = ready(create_app(settings))[1]["checks"]["reconcile"]
     assert check["status"] == "warning"
     assert "DISPATCHER_RECONCILE_INTERVAL=0" in check["detail"]
+
+
+NOTIFY = {
+    "DISPATCHER_NOTIFY_URL": "https://hooks.example.com/s3cr3t",
+    "DISPATCHER_NOTIFY_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+
+
+def told_of(environ):
+    return ready(create_app(load_settings(environ)))[1]["checks"]["notifications"]
+
+
+def test_what_was_not_told_for_a_minute_is_a_warning(environ, redis):
+    now = redis.time()[0] * 1000
+    hosts = ["https://hooks.example.com"]
+    nothing = {"status": "ok", "receivers": hosts, "waiting": 0, "oldest": None}
+    assert told_of({**environ, **NOTIFY}) == nothing
+    redis.zadd(keys.NOTICES, {"a": now - 30_000, "b": now - 20_000})
+    told = told_of({**environ, **NOTIFY})
+    assert (told["status"], told["waiting"]) == ("ok", 2)
+    assert 29 <= told["oldest"] < 59
+    redis.zadd(keys.NOTICES, {"c": now - 90_000})
+    told = told_of({**environ, **NOTIFY})
+    assert (told["status"], told["waiting"]) == ("warning", 3)
+    assert told["detail"].startswith("3 not told, the oldest for 9")
+
+
+def test_a_rule_that_tells_nobody_is_a_warning(environ, rules_file):
+    assert told_of(environ)["status"] == "ok"
+    ladder = "join_within: 1s\n    fallback: [{notify: {message: a}}]"
+    rules_file.write_text(RULES + f"    {ladder}\n")
+    told = told_of(environ)
+    assert told["status"] == "warning"
+    assert "DISPATCHER_NOTIFY_URL is not set" in told["detail"]
+    assert told_of({**environ, **NOTIFY})["status"] == "ok"
+    rules_file.write_text(RULES + f"    {ladder}\n    enabled: false\n")
+    assert told_of(environ)["status"] == "ok"

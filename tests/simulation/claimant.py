@@ -18,6 +18,7 @@ from workers import scripts
 from workers.drain import Drain
 from workers.entries import split_entry
 from workers.inbox import DueQueue
+from workers.receivers import Topic
 from workers.record import Record
 from workers.tools import Gate, Tools
 
@@ -53,6 +54,7 @@ class Claimant:
             providers={SERVER: Line(self, livekit)},
             gates={SERVER: Gate(CONCURRENCY)},
             restarts_ours=frozenset({SERVER}),
+            topics=frozenset(Topic),
             chance=world.chance.random,
         )
         self.drain = _Drain(self.tools, concurrency=CONCURRENCY)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.simulation.world import SERVER
 from workers.dispatch import State
+from workers.history import read_dispatch
 from workers.record import Record
 from workers.restarts import MOST_RESTARTS
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tests.simulation.livekit import LiveKit, Made, Room
     from tests.simulation.rulebook import Promise
     from tests.simulation.world import World
+    from workers.dispatch import Dispatch
 
 
 def check(world: World, livekit: LiveKit, promises: tuple[Promise, ...]) -> None:
@@ -27,6 +30,7 @@ def check(world: World, livekit: LiveKit, promises: tuple[Promise, ...]) -> None
         world.violated("it is due for ever:", room_key.decode())
     for inbox in inboxes:
         world.violated("events are left over:", inbox.decode())
+    _told(world)
     for room in livekit.rooms.values():
         record = Record.from_json(records.get(f"{SERVER}:{room.name}", b""))
         _dispatches(world, room)
@@ -34,6 +38,29 @@ def check(world: World, livekit: LiveKit, promises: tuple[Promise, ...]) -> None
         _record(world, room, record, {m.whole.id for m in livekit.made if m.is_by_hand})
         if room.name not in world.put_aside:
             _nothing_is_lost(world, room, promises, livekit.made)
+
+
+def _told(world: World) -> None:
+    """Others are told of all that has become of dispatches, and of nothing else."""
+    told, kept = world.store.notices()
+    wanted = {notice for each in kept for notice in _notices_of(read_dispatch(each))}
+    for notice in sorted(wanted - told.keys()):
+        world.violated("nobody is told:", notice)
+    for notice in sorted(told.keys() - wanted):
+        world.violated("it is told of what has not been:", notice)
+    for notice, body in told.items():
+        if not notice.endswith(json.loads(body)["type"].removeprefix("dispatch.")):
+            world.violated("what is told has no body:", notice)
+
+
+def _notices_of(dispatch: Dispatch) -> Iterator[str]:
+    has_joined = dispatch.joined_at is not None
+    if has_joined:
+        yield f"{dispatch.id}_started"
+    if dispatch.state in (State.FAILED, State.SUPERSEDED):
+        yield f"{dispatch.id}_{dispatch.state}"
+    elif dispatch.state in (State.ENDED, State.RELEASED) and has_joined:
+        yield f"{dispatch.id}_ended"
 
 
 def left_behind(world: World, room: Room) -> None:

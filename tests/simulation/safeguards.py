@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from workers.dispatch import Dispatch
-    from workers.hold import Document, Hold
+    from workers.hold import Document, Hold, Note
     from workers.tools import Tools
 
 
@@ -64,10 +64,11 @@ async def _in_two(
     *,
     taken: str = "",
     put: Sequence[bytes] = (),
+    notes: Sequence[Note] = (),
 ) -> None:
     if taken:
         await _commit(queue, hold, None, taken=taken)
-    await _commit(queue, hold, record, documents, put=put)
+    await _commit(queue, hold, record, documents, put=put, notes=notes)
 
 
 _commit: Final = DueQueue.commit

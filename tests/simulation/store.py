@@ -45,6 +45,18 @@ def as_it_is(name: str, text: str) -> str:
     return text
 
 
+_NOTICES = """
+local found = {redis.call('ZRANGE', KEYS[1], 0, -1), {}, {}}
+for _, id in ipairs(found[1]) do
+  found[2][#found[2] + 1] = redis.call('HGET', ARGV[1] .. id, 'body') or ''
+end
+for _, key in ipairs(redis.call('KEYS', ARGV[2] .. '*')) do
+  found[3][#found[3] + 1] = redis.call('GET', key)
+end
+return found
+"""
+
+
 class Store:
     """A connection to an otherwise unused Valkey."""
 
@@ -88,6 +100,13 @@ class Store:
             "EVAL", _AT_REST, 1, catalogue.DUE, catalogue.INBOX, catalogue.ROOM
         )
         return due, inboxes, dict(zip((r.decode() for r in rooms), records, strict=True))
+
+    def notices(self) -> tuple[dict[str, bytes], list[bytes]]:
+        """What others are to be told, by its id; and the dispatches that history keeps."""
+        ids, bodies, dispatches = self.ask(
+            "EVAL", _NOTICES, 1, catalogue.NOTICES, catalogue.NOTICE, catalogue.DISPATCH
+        )
+        return dict(zip((each.decode() for each in ids), bodies, strict=True)), dispatches
 
     def ask(self, *command: Arg) -> Any:
         """Send a command and read its answer."""
