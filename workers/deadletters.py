@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from rules.event import read_event
@@ -14,6 +14,8 @@ from workers.places import document_id, place
 
 if TYPE_CHECKING:
     import redis
+
+    from workers.redacting import Redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class DeadLetter:
     at: str
     error: str
     body: Any
+
+    def redacted(self, redaction: Redaction) -> DeadLetter:
+        """The letter as it is shown. It is kept whole, until it is offered again or forgotten."""
+        body, error = redaction.letter(self.body, self.error)
+        return replace(self, body=body, error=error)
 
 
 class DeadLetters:

@@ -195,6 +195,7 @@ def shown_event(document: bytes | str) -> dict[str, Any]:
             for rule, outcome, reason, dispatches, at, detail in kept["decisions"]
         ],
         "body": kept["body"],
+        "redacted": list(kept.get("redacted", ())),
     }  # fmt: skip
 
 

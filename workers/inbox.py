@@ -18,6 +18,7 @@ from workers.counting import counting
 from workers.errors import Fenced, OverLimit
 from workers.hold import Gathered, Hold
 from workers.recent import RecentRecords
+from workers.redacting import NOTHING
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from workers.hold import Document, Note
     from workers.metrics import Count
     from workers.record import Record
+    from workers.redacting import Redaction
     from workers.scripts import Arg, Script, ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
@@ -60,6 +62,7 @@ class DueQueue:
         lease: float = LEASE_SECONDS,
         restarted: asyncio.Event | None = None,
         counters: Counters | None = None,
+        redaction: Redaction = NOTHING,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """One for each loop.
@@ -71,6 +74,7 @@ class DueQueue:
             restarted: set when Redis is another one, or has started anew: it may have lost its last
                 second.
             counters: where what is committed is counted; None: nobody asks.
+            redaction: what of a document is not kept.
             monotonic: this process's clock that is never set, seconds.
         """
         self._runner = runner
@@ -83,6 +87,7 @@ class DueQueue:
         self._may_have_forgotten = float("-inf")
         self._recent = RecentRecords()
         self.counters = counters or Counters()
+        self.redaction = redaction
         self.paused: frozenset[str] = frozenset()
         """Rules that are paused, as of the last claim."""
 
@@ -202,7 +207,7 @@ class DueQueue:
             args += [keys.LIMIT + share, dispatch_id, most]
         args += put
         for document in (*gathered.documents, *documents):
-            args += document.args()
+            args += self.redaction.document(document).args()
         for note in (*gathered.notes, *notes):
             args += [len(note), *note]
         script_keys = [*self._keys(hold), keys.ROOMS, keys.HISTORY, keys.ROUTES]

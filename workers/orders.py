@@ -22,12 +22,15 @@ from workers.intake import Intake
 from workers.kept import to_record
 from workers.ledger import Ledger
 from workers.planned import ordered, ordered_id
+from workers.redacting import NOTHING
 from workers.shown import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import redis
+
+    from workers.redacting import Redaction
 
 DISPATCH: Final = "dispatch"
 REMOVE: Final = "remove"
@@ -54,8 +57,9 @@ class KeyUsed(ValueError):
 class Orders:
     """Gives orders. Every method raises `RedisError`: it may or may not have been stored then."""
 
-    def __init__(self, redis: redis.Redis) -> None:
+    def __init__(self, redis: redis.Redis, redaction: Redaction = NOTHING) -> None:
         self._redis = redis
+        self._redaction = redaction
         self._intake = Intake(redis)
 
     def dispatch(
@@ -149,7 +153,8 @@ class Orders:
         new = ordered(
             asked, order_id, room=room, room_sid="", event_at=0.0, now=now, received_at=now
         )
-        first = compact({"digest": digest, "record": to_record(new)})
+        record = self._redaction.dispatch(to_record(new))
+        first = compact({"digest": digest, "record": record})
         name = keys.ORDER + dispatch_id
         if not self._redis.set(name, first, nx=True, ex=keys.ORDER_SECONDS):
             known = json.loads(self._redis.get(name) or first)

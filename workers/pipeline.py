@@ -103,7 +103,8 @@ async def put_aside(hold: Hold, tools: Tools, error: str) -> None:
     letter = history.dead_letter(hold, event_id, value, error, now=tools.queue.now())
     counts = [(PUT_ASIDE.field(), 1)]
     await tools.queue.commit(hold, None, [letter], taken=event_id, counts=counts)
-    log.error("event_put_aside", room=hold.room, event_id=event_id, error=error)
+    _, told = tools.queue.redaction.letter(value, error)
+    log.error("event_put_aside", room=hold.room, event_id=event_id, error=told)
 
 
 async def _one_event(hold: Hold, tools: Tools, entry: bytes, *, last: bool) -> None:
@@ -230,7 +231,7 @@ async def _decided(
         # Most events of a large room change nothing of it: its record is not written for them.
         kept = None if record is hold.record else record
         await tools.queue.commit(hold, kept, documents, taken=event_id, notes=notes, counts=counts)
-    telling.tell_errors(seen.event, decisions)
+    telling.tell_errors(seen.event, decisions, tools.queue.redaction)
     if tools.traces is not None and decisions:
         tools.traces.decided(seen.event, decisions, received_at, tools.queue.now())
     for dispatch in changed:

@@ -13,6 +13,7 @@ from workers import keys
 from workers.clock import rfc3339
 from workers.pages import Page, Position, newest, read_cursor
 from workers.record import Record
+from workers.redacting import NOTHING
 from workers.shown import shown
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rules.event import Fields
     from workers.dispatch import Dispatch
+    from workers.redacting import Redaction
 
 CHUNK: Final = 50
 MOST_READ: Final = 500
@@ -38,6 +40,8 @@ class RoomsNow:
     redis: redis.Redis
     urls: Mapping[str, str]
     """Of servers, by their ids."""
+    redaction: Redaction = NOTHING
+    """What of them is not shown."""
 
     def page(self, *, limit: int = 50, cursor: str | None = None, name: str | None = None) -> Page:
         """Rooms with `name` in their name, if given; those in which something happened last first.
@@ -82,7 +86,8 @@ class RoomsNow:
             records = pipe.execute() if positions else []
         for position, text in zip(positions, records, strict=True):
             server_id, name = keys.split_room_key(position.place)
-            yield None if text is None else _room(name, self.urls.get(server_id, server_id), text)
+            url = self.urls.get(server_id, server_id)
+            yield None if text is None else _room(name, url, text, self.redaction)
 
 
 def read_record(room: str, text: bytes) -> Record | None:
@@ -94,7 +99,7 @@ def read_record(room: str, text: bytes) -> Record | None:
         return None
 
 
-def _room(name: str, server: str, text: bytes) -> dict[str, Any] | None:
+def _room(name: str, server: str, text: bytes, redaction: Redaction) -> dict[str, Any] | None:
     record = read_record(name, text)
     if record is None or record.session is None or record.session.ended:
         return None
@@ -107,13 +112,13 @@ def _room(name: str, server: str, text: bytes) -> dict[str, Any] | None:
         "server": server,
         "created_at": _created(session.room or {}),
         "human_count": len(people),
-        "humans": [_human(person) for person in people[:MOST_HUMANS]],
+        "humans": [_human(redaction.participant(person)) for person in people[:MOST_HUMANS]],
         "agents": [
             _agent(participant, ours.get(sid))
             for sid, participant in session.participants.items()
             if participant.get("kind") == "AGENT"
         ],
-        "dispatches": [shown(d) for d in record.dispatches.values() if d.live],
+        "dispatches": [redaction.dispatch(shown(d)) for d in record.dispatches.values() if d.live],
     }
 
 

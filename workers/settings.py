@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rules.decision import Provider
 from workers.connection import passwords_in
 from workers.receivers import find_receivers
+from workers.redacting import Redaction
 from workers.servers import Server, ServerError, find_servers
 from workers.variables import Restarts, SettingsError, Variables, check_token, line
 from workers.videosdk_account import VideoSdkAccount, find_account
@@ -57,6 +58,8 @@ class Settings:
     """How long history is kept."""
     history_bytes: int
     """How much of Redis's memory it may take, about."""
+    redaction: Redaction
+    """What neither history nor a page or log shows."""
     reconcile_interval: timedelta
     """How often what webhooks said is compared with what LiveKit lists; 0: never."""
     restarts: Restarts
@@ -165,6 +168,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         admin_port=given.dispatcher_admin_port or given.dispatcher_port,
         retention=given.dispatcher_retention,
         history_bytes=given.dispatcher_history_bytes,
+        redaction=Redaction(given.dispatcher_redact),
         reconcile_interval=given.dispatcher_reconcile_interval,
         restarts=given.dispatcher_restarts,
         dry_run=given.dispatcher_dry_run,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rules.decision import Decision
     from rules.event import Event
+    from workers.redacting import Redaction
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +61,11 @@ def tell(dispatch: Dispatch) -> None:
     getattr(log, level)(event, **about)
 
 
-def tell_errors(event: Event, decisions: Sequence[Decision]) -> None:
+def tell_errors(event: Event, decisions: Sequence[Decision], redaction: Redaction) -> None:
     """Log the rules that failed on an event: nobody else would see that an agent is missing."""
-    for decision in decisions:
-        if decision.outcome is Outcome.ERROR:
+    failed = [decision for decision in decisions if decision.outcome is Outcome.ERROR]
+    if failed:
+        for decision in redaction.decisions(event.to_json(), failed):
             log.warning(
                 "rule_failed",
                 room=event.room_name,

@@ -19,6 +19,7 @@ from rules.durations import parse_duration
 from workers.addresses import WorkerAddress, parse_addresses
 from workers.connection import check_redis_url, without_password
 from workers.receivers import Topic, parse_secrets, parse_topics, parse_urls
+from workers.redaction import RedactPath, parse_redactions
 from workers.servers import normal_url, parse_pairs
 from workers.sizes import parse_size
 from workers.videosdk_account import check_rsa_key
@@ -167,6 +168,7 @@ class Variables(BaseSettings):
     dispatcher_history_bytes: Annotated[int, BeforeValidator(_bytes)] = Field(
         default="256MB", validate_default=True
     )
+    dispatcher_redact: Annotated[tuple[RedactPath, ...], BeforeValidator(parse_redactions)] = ()
     dispatcher_reconcile_interval: Annotated[
         timedelta, BeforeValidator(_duration), AfterValidator(_not_too_often)
     ] = timedelta(seconds=30)

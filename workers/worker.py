@@ -252,7 +252,13 @@ async def open_drain(
         plain = VideoSdk(account, calls=calls, rest=gates[account.id].rest, called=called)
         videosdk[account.id] = Kinded(plain, lambda: tools.ruleset.agents_are)
     tools = Tools(
-        queue=DueQueue(runner, claimant=claimant, restarted=restarted, counters=counters),
+        queue=DueQueue(
+            runner,
+            claimant=claimant,
+            restarted=restarted,
+            counters=counters,
+            redaction=settings.redaction,
+        ),
         rules=rules,
         providers=servers,
         gates=gates,

@@ -19,6 +19,8 @@ from workers.drift import REPLAY
 from workers.ledger import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import redis
 
     from workers.intake import Intake
@@ -47,10 +49,18 @@ def events(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
         return answer(Event.model_validate(found(event_id)))
 
     @routes.post("/events/<path:event_id>/replay")
-    @described(Described(Replayed, status=202, problems=(problems.NOT_FOUND, *STORE)))
+    @described(
+        Described(Replayed, status=202, problems=(problems.NOT_FOUND, problems.REDACTED, *STORE))
+    )
     def replay(event_id: str) -> Response:
-        """Run it again, as a new event. What it matches is really dispatched."""
-        new = replayed(intake, found(event_id))
+        """Run it again, as a new event. What it matches is really dispatched.
+
+        409: what was redacted of it is not kept, so rules would decide on something else.
+        """
+        try:
+            new = replayed(intake, found(event_id))
+        except NotWhole as error:
+            raise Problem(problems.REDACTED, f"{error}.") from None
         log.info("event_replayed", event_id=event_id, new=new)
         return answer(Replayed(id=new), 202)
 
@@ -64,14 +74,37 @@ def events(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
     return routes
 
 
+class NotWhole(ValueError):
+    """The event is kept without what rules may ask of it; the text says what."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(
+            f"This event is kept without {', '.join(paths)}, so rules would not decide on what came"
+            " then; let the room be looked at instead, or send the event anew from where it is"
+            " known whole"
+        )
+
+
+def check_whole(event: Mapping[str, Any]) -> None:
+    """Refuse an event of which something was redacted: it is not what rules decided on.
+
+    Raises:
+        NotWhole: it is one.
+    """
+    if event["redacted"]:
+        raise NotWhole(event["redacted"])
+
+
 def replayed(intake: Intake, event: dict[str, Any]) -> str:
     """Have an event that was kept decided again; the id of the new one.
 
     It keeps its time: what is older than some seconds is looked up before an agent is sent.
 
     Raises:
+        NotWhole: something of it was redacted.
         RedisError: it may or may not have been stored.
     """
+    check_whole(event)
     new = f"{event['id'][:180]}{REPLAY}{secrets.token_hex(4)}"
     body = {**event["body"], "id": new}
     intake.accept(event["server"], read_event(body, fallback_id=new))

@@ -110,7 +110,10 @@ class Event(Answer):
     decided_at: Time
     rules_hash: str
     decisions: list[Decided]
-    body: dict[str, Any] = Field(description="As the rules saw it.")
+    body: dict[str, Any] = Field(description="As the rules saw it, but for what is redacted.")
+    redacted: list[str] = Field(
+        default_factory=list, description="Paths whose values are not kept; [] if all of it is."
+    )
 
 
 class Events(Answer):

@@ -27,6 +27,7 @@ from workers.whereabouts import WhichServer, place_of_room, server_of_room
 if TYPE_CHECKING:
     import redis
 
+    from workers.redacting import Redaction
     from workers.settings import Server, Settings
 
 _KEY: Final = re.compile(r"[ -~]{1,255}")
@@ -114,7 +115,7 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
             server = server_of_room(redis, settings, order.room, order.project)
         except WhichServer as error:
             raise Problem(problems.BAD_BODY, f"{error}.") from None
-        dispatch_id = _ordered(redis, server, order)
+        dispatch_id = _ordered(redis, settings.redaction, server, order)
         found = Orders(redis).known(dispatch_id)
         if found is None:
             raise Problem(
@@ -167,10 +168,10 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
     return routes
 
 
-def _ordered(redis: redis.Redis, server: Server, order: DispatchOrder) -> str:
+def _ordered(redis: redis.Redis, redaction: Redaction, server: Server, order: DispatchOrder) -> str:
     """Our id of the dispatch that was ordered, now or before."""
     try:
-        return Orders(redis).dispatch(
+        return Orders(redis, redaction).dispatch(
             server.id,
             order.room,
             order.agent,

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 def rooms(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
     """The routes about rooms."""
     routes = Blueprint("rooms", __name__)
-    now = RoomsNow(redis, settings.places)
+    now = RoomsNow(redis, settings.places, settings.redaction)
     ledger = Ledger(redis)
 
     @routes.get("/rooms")

@@ -87,7 +87,7 @@ def create(
     with reached_redis(settings) as redis:
         try:
             server = server_of_room(redis, settings, room, project)
-            ours = Orders(redis).dispatch(server.id, room, agent, **asked)
+            ours = Orders(redis, settings.redaction).dispatch(server.id, room, agent, **asked)
         except (BadOrder, KeyUsed, WhichServer) as error:
             raise Failure(str(error), 2) from None
         if wait:

@@ -109,9 +109,10 @@ def _pace(events: Sequence[Given], speed: float) -> Callable[[Given], None]:
 
 
 def _dead_letters(ids: Sequence[str], *, everything: bool, as_json: bool) -> None:
-    with reached_redis(load_settings()) as redis:
+    settings = load_settings()
+    with reached_redis(settings) as redis:
         letters = DeadLetters(redis)
-        found = letters.list()
+        found = [letter.redacted(settings.redaction) for letter in letters.list()]
         if not ids and not everything:
             if as_json:
                 print_json({"dead_letters": [asdict(letter) for letter in found]})

@@ -39,7 +39,7 @@ def rooms(*, name: str | None, match: str | None, limit: int, as_json: bool, wat
         raise click.UsageError("NAME is one room, and --match is for the list of them")
     settings = load_settings()
     with reached_redis(settings) as redis:
-        live = RoomsNow(redis, settings.places)
+        live = RoomsNow(redis, settings.places, settings.redaction)
         ledger = Ledger(redis)
         if name is None:
             show(lambda: _listed(live, limit, match or ""), as_json=as_json, watch=watch)

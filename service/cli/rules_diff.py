@@ -87,6 +87,14 @@ def _kept(since: str) -> list[Event]:
     with reached_redis(load_settings()) as redis:
         kept = Ledger(redis).events_since(oldest.timestamp())
     events = [read_event(each["body"]) for each in kept]
+    lacking = [each["redacted"] for each in kept if each["redacted"]]
+    if lacking:
+        paths = ", ".join(sorted({path for paths in lacking for path in paths}))
+        click.echo(
+            f"warning: {len(lacking)} of {len(kept)} events are kept without {paths}: what rules"
+            " ask of these cannot be told",
+            err=True,
+        )
     if events and not any(event.name in _ENDS for event in events):
         told = (
             "no rule is about participants who leave or rooms that finish: of that nothing is kept,"

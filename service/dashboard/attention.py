@@ -172,12 +172,13 @@ def _webhooks(sources: Sources) -> Iterator[Concern]:
 def _dead_letters(sources: Sources) -> Iterator[Concern]:
     letters = sources.dead_letters.list(limit=100)
     if letters:
+        last = letters[0].redacted(sources.settings.redaction)
         number = "100 or more" if len(letters) == 100 else str(len(letters))  # noqa: PLR2004 - the limit
         is_one = len(letters) == 1
         yield Concern(
             "warn",
             f"{number} event{'' if is_one else 's'} could not be decided",
-            f"The last came {ago(letters[0].at)} in {letters[0].room}: {letters[0].error}."
+            f"The last came {ago(last.at)} in {last.room}: {last.error}."
             " `dispatcher replay --dead-letters` offers them again.",
-            "", at=letters[0].at,
+            "", at=last.at,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
-from service.api.events import replayed
+from service.api.events import NotWhole, check_whole, replayed
 from service.dashboard.lists import BadFilter, filled, since
 from service.dashboard.trying import NotAnEvent, read, rule_test, told
 from service.dashboard.words import decision_said, outcome_said
@@ -74,16 +74,17 @@ def add_events(pages: Blueprint, sources: Sources) -> None:
             providers=sources.settings.providers,
             anew=anew,
         )
-        outcome = told(foreseen.decisions)
+        redaction = sources.settings.redaction
+        outcome = told(foreseen.decisions, foreseen.event, redaction)
         return _page(found, text, outcome=outcome), 200
 
     @pages.get("/events/<path:event_id>/again")
     def ask_to_run_again(event_id: str) -> str:
-        return render_template("event_again.html", event=_found(sources, event_id))
+        return render_template("event_again.html", event=_whole(sources, event_id))
 
     @pages.post("/events/<path:event_id>/again")
     def run_again(event_id: str) -> AnyResponse:
-        found = _found(sources, event_id)
+        found = _whole(sources, event_id)
         again = replayed(sources.intake, found)
         return redirect(url_for("dashboard.events", room=found["room"], again=again), 303)
 
@@ -105,6 +106,15 @@ def _found(sources: Sources, event_id: str) -> dict[str, Any]:
     found = sources.ledger.event(event_id, sources.server_ids)
     if found is None:
         abort(404, "There is no such event, or history has forgotten it.")
+    return found
+
+
+def _whole(sources: Sources, event_id: str) -> dict[str, Any]:
+    found = _found(sources, event_id)
+    try:
+        check_whole(found)
+    except NotWhole as error:
+        abort(409, f"{error}.")
     return found
 
 

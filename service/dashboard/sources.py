@@ -44,7 +44,7 @@ class Sources:
     @cached_property
     def rooms(self) -> RoomsNow:
         """Rooms as they are now."""
-        return RoomsNow(self.redis, self.settings.places)
+        return RoomsNow(self.redis, self.settings.places, self.settings.redaction)
 
     @cached_property
     def pauses(self) -> Pauses:
@@ -59,7 +59,7 @@ class Sources:
     @cached_property
     def orders(self) -> Orders:
         """What is ordered by hand."""
-        return Orders(self.redis)
+        return Orders(self.redis, self.settings.redaction)
 
     def remove(self, dispatch: Mapping[str, Any]) -> None:
         """Have a dispatch deleted, on the server that has it: where it is not known it is nothing.

@@ -18,10 +18,11 @@ from rules.replay import Replay
 from rules.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from rules.decision import Decision, Plan
     from rules.ruleset import Ruleset
+    from workers.redacting import Redaction
 
 _MOST_CHARACTERS: Final = 512 * 1024
 _NOT_IN_TESTS: Final = ("created_at", "id")
@@ -60,12 +61,13 @@ def read(text: str) -> tuple[Event, Mapping[str, Any]]:
     return event, body
 
 
-def told(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Decisions as history shows them, each with what would be dispatched."""
+def told(decisions: Sequence[Decision], event: Event, redaction: Redaction) -> list[dict[str, Any]]:
+    """Decisions on an event as history shows them, each with what would be dispatched."""
     return [
         {"rule": d.rule, "outcome": d.outcome.value, "reason": d.reason.value, "at": d.at,
-         "detail": d.detail, "dispatches": [], "plans": [_plan(plan) for plan in d.plans]}
-        for d in decisions
+         "detail": d.detail, "dispatches": [],
+         "plans": [redaction.dispatch(_plan(plan)) for plan in d.plans]}
+        for d in redaction.decisions(event.to_json(), decisions)
         if d.reason not in (Reason.EVENT_TYPE, Reason.DISABLED)
     ]  # fmt: skip
 
