@@ -1,20 +1,21 @@
-"""Who may use the API: whoever sends the admin token as a bearer token (RFC 6750), and whoever has
-signed in to the dashboard.
+"""Who may use the API: whoever sends a token as a bearer token (RFC 6750), and whoever has signed
+in to the dashboard. The viewer's token opens what only reads.
 
 A session's changes must carry its CSRF token in a header, which no other site's page can send.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from flask import request
+from flask import g, request
 from redis.exceptions import RedisError
 
 from service import problems
 from service.problems import Problem
-from service.sessions import COOKIE, CSRF_HEADER
+from service.sessions import COOKIE, CSRF_HEADER, Role
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,18 +23,34 @@ if TYPE_CHECKING:
     from service.sessions import Session, Sessions
 
 _GUARDED: Final = "/api"
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request this is, once it is known: kept as `g.caller`."""
+
+    role: Role
+    session: Session | None = None
+    """None: it came with the token."""
+
+
+def caller() -> Caller | None:
+    """Whose request this is; None: nobody's who is known."""
+    found = g.get("caller")
+    return found if isinstance(found, Caller) else None
+
+
 def require_token(app: Flask, sessions: Sessions) -> None:
-    """Let nobody near `/api` who has neither the token nor a session, to whatever there is or is
+    """Let nobody near `/api` who has neither a token nor a session, to whatever there is or is
     not.
 
     Args:
         app: the application.
-        sessions: who knows the token, and who has signed in.
+        sessions: who knows the tokens, and who has signed in.
     """
 
     @app.before_request
@@ -58,11 +75,22 @@ def _refuse(authorization: str, sessions: Sessions) -> None:
             problems.TOKEN_MISSING,
             "The API needs the header 'Authorization: Bearer …' with DISPATCHER_ADMIN_TOKEN.",
         )
-    if not sessions.is_token(given):
+    role = sessions.role_of(given)
+    if role is None:
         raise Problem(
             problems.TOKEN_INVALID,
             "The bearer token is not this service's DISPATCHER_ADMIN_TOKEN.",
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
+    g.caller = Caller(role)
+    _refuse_viewers(role)
+
+
+def _refuse_viewers(role: Role) -> None:
+    if role is Role.VIEWER and request.method not in READING:
+        raise Problem(
+            problems.READ_ONLY,
+            "DISPATCHER_VIEWER_TOKEN reads: for anything else send DISPATCHER_ADMIN_TOKEN.",
         )
 
 
@@ -77,8 +105,10 @@ def _refuse_session(session: Session, sessions: Sessions) -> None:
         ) from None
     if ended:
         raise Problem(problems.TOKEN_MISSING, "This session was signed out of: sign in again.")
+    g.caller = Caller(session.role, session)
+    _refuse_viewers(session.role)
     given = request.headers.get(CSRF_HEADER, "")
-    if request.method not in _READING and not sessions.is_csrf(session, given):
+    if request.method not in READING and not sessions.is_csrf(session, given):
         raise Problem(
             problems.CSRF,
             f"A change by a signed-in session needs the header '{CSRF_HEADER}' with the token of"

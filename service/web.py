@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> Flask:
     name_requests(app)
     answer_with_problems(app)
     keep_apart(app)
-    sessions = Sessions(settings.admin_token, redis)
+    sessions = Sessions(settings.admin_token, redis, settings.viewer_token)
     require_token(app, sessions)
     intake = Intake(redis)
     in_force = RulesInForce(settings.rules)

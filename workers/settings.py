@@ -77,6 +77,8 @@ class Settings:
     """None: the embedded Valkey."""
     admin_token: str | None = field(repr=False)
     """What opens the API; None: nothing does."""
+    viewer_token: str | None = field(repr=False)
+    """What lets somebody look and change nothing; None: nothing does."""
     _secrets: Mapping[str, str] = field(repr=False)
     _owners: Mapping[str, Server] = field(repr=False)
 
@@ -94,13 +96,14 @@ class Settings:
     def secrets(self) -> frozenset[str]:
         """Texts that no log may hold."""
         passwords = passwords_in(self.redis_url) if self.redis_url else ()
-        token = () if self.admin_token is None else (self.admin_token,)
+        tokens = {token for token in (self.admin_token, self.viewer_token) if token is not None}
         account = self.videosdk
         of_account = (account.secret, account.token) if account is not None else ()
         of_collector = self.otlp.headers.values() if self.otlp is not None else ()
         of_receivers = self.receivers.private if self.receivers is not None else ()
         of_others = (*of_account, *of_collector, *of_receivers)
         found = {*self._secrets.values(), *passwords, *token, *of_others}
+        found = {*self._secrets.values(), *passwords, *tokens, *of_account, *of_collector}
         return frozenset(found - {""})
 
     @property
@@ -159,6 +162,13 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(line(error)) from None
     except ServerError as error:
         raise SettingsError(str(error)) from None
+    if given.dispatcher_viewer_token and (
+        given.dispatcher_viewer_token == given.dispatcher_admin_token
+    ):
+        raise SettingsError(
+            "DISPATCHER_VIEWER_TOKEN is that of DISPATCHER_ADMIN_TOKEN: whoever has it could change"
+            " everything; make another"
+        )
     return Settings(
         servers=found.servers,
         data=given.dispatcher_data,
@@ -178,6 +188,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         otlp=_otlp(given),
         redis_url=given.redis_url,
         admin_token=given.dispatcher_admin_token,
+        viewer_token=given.dispatcher_viewer_token,
         _secrets=found.secrets,
         _owners=found.owners,
     )

@@ -31,6 +31,8 @@ HAVE_A_FILE_FORM: Final = (
     "LIVEKIT_API_SECRET", "LIVEKIT_KEYS", "REDIS_URL", "DISPATCHER_ADMIN_TOKEN",
     "DISPATCHER_NOTIFY_URL", "DISPATCHER_NOTIFY_SECRET", "VIDEOSDK_SECRET", "VIDEOSDK_TOKEN",
     "VIDEOSDK_WEBHOOK_PUBLIC_KEY", "OTEL_EXPORTER_OTLP_HEADERS",
+    "DISPATCHER_VIEWER_TOKEN", "VIDEOSDK_SECRET", "VIDEOSDK_TOKEN", "VIDEOSDK_WEBHOOK_PUBLIC_KEY",
+    "OTEL_EXPORTER_OTLP_HEADERS",
 )  # fmt: skip
 _SECRET: Final = frozenset(HAVE_A_FILE_FORM) - {"REDIS_URL"}
 """Variables whose value is never shown."""
@@ -159,6 +161,7 @@ class Variables(BaseSettings):
     )
     dispatcher_rules: Annotated[_Text, AfterValidator(_path_text)] = "./rules.yaml"
     dispatcher_admin_token: Annotated[str, AfterValidator(check_token)] | None = None
+    dispatcher_viewer_token: Annotated[str, AfterValidator(check_token)] | None = None
     dispatcher_host: _Text = "127.0.0.1"
     dispatcher_port: _Port = 8080
     dispatcher_admin_port: _Port | None = None

@@ -1,7 +1,7 @@
 """The API, `/api/v1`: what operators and their programs ask and order.
 
-Whoever comes here has shown the admin token (service/access.py). Routes live in a module for each
-thing they are about.
+Whoever comes here has shown a token (service/access.py), and the admin token to change anything.
+Routes live in a module for each thing they are about.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Described:
     also: tuple[int, ...] = ()
     """Other statuses with the same answer."""
     is_open: bool = False
-    """Whether it needs no admin token."""
+    """Whether it needs no token."""
     media: str = "application/json"
     """The content type of its answer."""
 

@@ -79,7 +79,7 @@ def openapi_document(app: Flask) -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "DISPATCHER_ADMIN_TOKEN",
+                    "description": "DISPATCHER_ADMIN_TOKEN, or to read DISPATCHER_VIEWER_TOKEN",
                 }
             },
             "schemas": definitions,

@@ -1,4 +1,4 @@
-"""Signing in by the admin token, and the guard before every page."""
+"""Signing in by a token, and the guard before every page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 
+from service.access import READING, Caller
 from service.dashboard.live import PATH as LIVE
 from service.sessions import COOKIE, LIFE_SECONDS
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 FORM_COOKIE: Final = "lkd_form"
 FIELD: Final = "csrf"
-_CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _OPEN: Final = frozenset({"dashboard.sign_in", "dashboard.signed_in", "dashboard.static"})
+_SIGN_OUT: Final = "dashboard.sign_out"
+_ASKING: Final = "dashboard.ask_to_"
+"""Endpoints of pages that are there for a change alone begin so."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +40,11 @@ def add_sign_in(pages: Blueprint, sessions: Sessions, attempts: Attempts) -> Non
         if session is None:
             return _to_sign_in()
         g.session = session
-        if request.method in _CHANGING and not sessions.is_csrf(
-            session, request.form.get(FIELD, "")
-        ):
-            log.warning("change_refused", path=request.path, sender=request.remote_addr)
-            return render_template("refused.html"), 403
-        return None
+        g.caller = Caller(session.role, session)
+        if not session.may_change and _is_for_changes():
+            return _refused("read-only")
+        is_ours = sessions.is_csrf(session, request.form.get(FIELD, ""))
+        return None if request.method in READING or is_ours else _refused("csrf")
 
     @pages.get("/sign-in")
     def sign_in() -> AnyResponse:
@@ -71,16 +73,30 @@ def _signed_in(sessions: Sessions, attempts: Attempts, target: str) -> AnyRespon
         log.warning("sign_in_refused", sender=sender, why="too many attempts")
         words = "Too many attempts. Wait a minute, then try again."
         return _form(sessions, target, words, 429)
-    if not sessions.is_token(request.form.get("token", "").strip()):
+    role = sessions.role_of(request.form.get("token", "").strip())
+    if role is None:
         log.warning("sign_in_refused", sender=sender, why="not the admin token")
-        words = "That is not the admin token of this service."
+        nor = ", nor the viewer’s" if sessions.has_viewers else ""
+        words = f"That is not the admin token of this service{nor}."
         return _form(sessions, target, words, 401)
     attempts.succeeded(sender, forwarded)
-    log.info("signed_in", sender=sender)
+    log.info("signed_in", sender=sender, role=role.value)
     answer = redirect(target, 303)
-    _set(answer, COOKIE, sessions.begin(), LIFE_SECONDS)
+    _set(answer, COOKIE, sessions.begin(role), LIFE_SECONDS)
     answer.delete_cookie(FORM_COOKIE)
     return answer
+
+
+def _is_for_changes() -> bool:
+    """Whether a request is one that a viewer has no use for. Anybody may sign out."""
+    endpoint = request.endpoint or ""
+    changes = request.method not in READING and endpoint != _SIGN_OUT
+    return changes or endpoint.startswith(_ASKING)
+
+
+def _refused(why: str) -> tuple[str, int]:
+    log.warning("change_refused", path=request.path, sender=request.remote_addr, type=why)
+    return render_template("refused.html", why=why), 403
 
 
 def local(path: str) -> str:
@@ -113,7 +129,14 @@ def _to_sign_in() -> AnyResponse | tuple[str, int]:
 def _form(sessions: Sessions, target: str, error: str = "", status: int = 200) -> Response:
     text = sessions.form()
     answer = make_response(
-        render_template("sign_in.html", form=text, next=target, error=error), status
+        render_template(
+            "sign_in.html",
+            form=text,
+            next=target,
+            error=error,
+            has_viewers=sessions.has_viewers,
+        ),
+        status,
     )
     _set(answer, FORM_COOKIE, text, None)
     return answer
