@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from service.access import require_token
 from service.api import add_api
 from service.api.names import RoomName
+from service.audit import add_audit
 from service.dashboard import add_dashboard
 from service.deliveries import Deliveries
 from service.health import health
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> Flask:
     keep_apart(app)
     sessions = Sessions(settings.admin_token, redis, settings.viewer_token)
     require_token(app, sessions)
+    add_audit(app, redis)
     intake = Intake(redis)
     in_force = RulesInForce(settings.rules)
     in_force.look()  # so that rules which load now stay when their file breaks

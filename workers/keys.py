@@ -68,6 +68,8 @@
 | lkd:metrics:<kind>      | zset   | count (trims)    | count         | as that, 200 of a kind    |
 | lkd:flushed:<claimant>  | string | count            | count         | 1 day after the last      |
 | lkd:rule-errors         | zset   | count (trims)    | metrics       | a minute after the last   |
+| lkd:audit               | stream | audit (trims)    | audit         | the last 1,000, and 90    |
+|                         |        |                  |               | days after the last       |
 | rq:*                    |        | RQ, wake, accept | RQ            | RQ's own                  |
 
 `<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
@@ -177,6 +179,8 @@ RULE_ERRORS: Final = "lkd:rule-errors"
 """Members are workers of whose rule files some do not load."""
 SEEN: Final = "lkd:seen:"
 SIGNED_OUT: Final = "lkd:signed-out:"
+AUDIT: Final = "lkd:audit"
+"""Entries are manual acts: see workers/audit.py."""
 SIGN_IN: Final = "lkd:sign-in:"
 """Prefix of counters of the attempts of a minute; what follows is a digest of who made them."""
 

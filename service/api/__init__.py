@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from service import problems
 from service.api.agents import agents
+from service.api.audit import audit
 from service.api.decide import deciding
 from service.api.dispatches import dispatches
 from service.api.events import events
@@ -48,6 +49,7 @@ def add_api(
     routes.register_blueprint(agents(settings, redis, in_force))
     routes.register_blueprint(rules(redis, in_force))
     routes.register_blueprint(deciding(settings, redis, in_force))
+    routes.register_blueprint(audit(redis))
     routes.register_blueprint(openapi())
     routes.register_error_handler(RedisError, _away)
     app.register_blueprint(routes, url_prefix=PREFIX)

@@ -14,6 +14,7 @@ from service import problems
 from service.api.described import STORE, Described, answer, described
 from service.api.models import Event, Events, Replayed
 from service.api.query import EventsQuery, page_of
+from service.audit import about
 from service.problems import Problem
 from workers.drift import REPLAY
 from workers.ledger import Ledger
@@ -61,6 +62,7 @@ def events(settings: Settings, redis: redis.Redis, intake: Intake) -> Blueprint:
             new = replayed(intake, found(event_id))
         except NotWhole as error:
             raise Problem(problems.REDACTED, f"{error}.") from None
+        about(new=new)
         log.info("event_replayed", event_id=event_id, new=new)
         return answer(Replayed(id=new), 202)
 

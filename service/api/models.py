@@ -202,6 +202,23 @@ class Rules(Answer):
     errors: list[str] = Field(description="Of files that do not load now.")
 
 
+class Act(Answer):
+    """Something that somebody did by hand."""
+
+    at: Time
+    who: str = Field(description="The admin token, a session, or a user of the command line.")
+    sender: str = Field(description="The address it came from, or the name of the machine.")
+    what: str = Field(description="Such as `pause`.")
+    target: dict[str, str] = Field(description="What it was done to.")
+    result: str
+
+
+class Acts(Answer):
+    """The last manual acts, newest first."""
+
+    audit: list[Act]
+
+
 class RoomAgentDispatch(Answer):
     """An agent as a join token's room configuration carries it."""
 

@@ -18,6 +18,7 @@ from service import problems
 from service.api.described import STORE, Described, answer, described
 from service.api.models import Accepted, Dispatch
 from service.api.query import ProjectQuery, read_query
+from service.audit import about
 from service.bodies import json_body
 from service.problems import Problem
 from workers.orders import BadOrder, KeyUsed, Orders
@@ -111,11 +112,13 @@ def orders(settings: Settings, redis: redis.Redis) -> Blueprint:
         dispatch.
         """
         order = _read(json_body())
+        about(room=order.room, agent=order.agent)
         try:
             server = server_of_room(redis, settings, order.room, order.project)
         except WhichServer as error:
             raise Problem(problems.BAD_BODY, f"{error}.") from None
         dispatch_id = _ordered(redis, settings.redaction, server, order)
+        about(dispatch=dispatch_id)
         found = Orders(redis).known(dispatch_id)
         if found is None:
             raise Problem(

@@ -68,10 +68,15 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PageQuery(Query):
-    """Which page of a list."""
+class LimitQuery(Query):
+    """How many of a list."""
 
     limit: Limit = 50
+
+
+class PageQuery(LimitQuery):
+    """Which page of a list."""
+
     cursor: str | None = Field(None, description="`next` of the page before.")
 
 

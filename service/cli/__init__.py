@@ -33,6 +33,7 @@ _COMMANDS = {
     "token": "service.cli.join_token:token",
     "pause": "service.cli.pauses:pause",
     "resume": "service.cli.pauses:resume",
+    "audit": "service.cli.audit:audit",
 }
 
 

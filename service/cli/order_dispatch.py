@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rules.decision import RestartPolicy
+from service.cli.audit import acted
 from service.cli.commands import Failure, example
 from service.cli.environment import reached_redis, settings_with_livekit
 from service.cli.one_dispatch import found_dispatch, headline
@@ -90,6 +91,7 @@ def create(
             ours = Orders(redis, settings.redaction).dispatch(server.id, room, agent, **asked)
         except (BadOrder, KeyUsed, WhichServer) as error:
             raise Failure(str(error), 2) from None
+        acted(redis, "dispatch", "accepted", room=room, agent=agent, dispatch=ours)
         if wait:
             _until(redis, ours, lambda found: _is_over(found) or found["state"] in _ARRIVED)
         found = _known(redis, ours)
@@ -114,6 +116,7 @@ def delete(*, dispatch_id: str, wait: bool, as_json: bool) -> None:
             raise Failure(f"{found['id']} is over already: {headline(found)}")
         server_ids = list(settings.places)
         Orders(redis).remove_wherever(server_ids, found["room"], found["id"])
+        acted(redis, "delete", "accepted", room=found["room"], dispatch=found["id"])
         if wait:
             _until(redis, found["id"], _is_over)
         found = _known(redis, found["id"])

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from rules.known import EVERY_RULE
 from rules.loader import load
 from rules.problems import RuleErrors, nearest, quoted
+from service.cli.audit import acted
 from service.cli.commands import Failure, example
 from service.cli.environment import reached_redis
 from service.cli.output import json_option, print_json
@@ -44,8 +46,10 @@ def pause(*, rule: str | None, listed: bool, as_json: bool) -> None:
         if rule is not None:
             _check(rule, settings, redis)
             pauses.pause(rule)
+            acted(redis, "pause", rule=rule)
         elif not listed:
             pauses.pause()
+            acted(redis, "pause", rule=EVERY_RULE)
         _tell(pauses.now(), as_json=as_json)
 
 
@@ -63,6 +67,7 @@ def resume(*, rule: str | None, as_json: bool) -> None:
         paused = pauses.now()
         if rule is None:
             pauses.resume_all()
+            acted(redis, "resume", rule=EVERY_RULE)
         elif paused.every:
             raise Failure(
                 f"all rules are paused, and {quoted(rule)} with them: `dispatcher resume` lets all"
@@ -70,6 +75,7 @@ def resume(*, rule: str | None, as_json: bool) -> None:
             )
         elif rule in paused.rules:
             pauses.resume(rule)
+            acted(redis, "resume", rule=rule)
         else:
             _check(rule, settings, redis)
         _tell(pauses.now(), as_json=as_json)

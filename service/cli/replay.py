@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from service.cli.audit import acted
 from service.cli.commands import Failure, example
 from service.cli.environment import reached_redis, settings_with_livekit
 from service.cli.events import read_lines
@@ -121,7 +122,14 @@ def _dead_letters(ids: Sequence[str], *, everything: bool, as_json: bool) -> Non
                 print_table(("AT", "ROOM", "EVENT", "ERROR"), rows, empty="no dead letters")
             return
         wanted = [letter.id for letter in found] if everything else list(ids)
-        results = {event_id: _replay(letters, event_id) for event_id in wanted}
+        results: dict[str, str] = {}
+        try:
+            for event_id in wanted:
+                results[event_id] = _replay(letters, event_id)
+        finally:  # what is done by then is done
+            counts = Counter(results.values())
+            said = ", ".join(f"{count} {result}" for result, count in counts.items())
+            acted(redis, "requeue", said or "none", event="*" if everything else ", ".join(ids))
     if as_json:
         print_json({"replayed": results})
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
 from service.api.events import NotWhole, check_whole, replayed
+from service.audit import about
 from service.dashboard.lists import BadFilter, filled, since
 from service.dashboard.trying import NotAnEvent, read, rule_test, told
 from service.dashboard.words import decision_said, outcome_said
@@ -86,6 +87,7 @@ def add_events(pages: Blueprint, sources: Sources) -> None:
     def run_again(event_id: str) -> AnyResponse:
         found = _whole(sources, event_id)
         again = replayed(sources.intake, found)
+        about(new=again)
         return redirect(url_for("dashboard.events", room=found["room"], again=again), 303)
 
 

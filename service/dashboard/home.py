@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flask import Blueprint, render_template, request
 
@@ -11,6 +11,8 @@ from service.dashboard.words import dispatch_said
 
 if TYPE_CHECKING:
     from service.dashboard.sources import Sources
+
+_ACTS: Final = 8
 
 
 def add_home(pages: Blueprint, sources: Sources) -> None:
@@ -24,6 +26,7 @@ def add_home(pages: Blueprint, sources: Sources) -> None:
             seen=overview(sources, known),
             agents=known.agents,
             said=dispatch_said,
+            acts=sources.audit.last(_ACTS),
             webhook_url=f"{request.host_url}webhooks/livekit",
         )
 

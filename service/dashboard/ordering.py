@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from rules.decision import RestartPolicy
+from service.audit import about
 from workers.orders import BadOrder, KeyUsed
 from workers.whereabouts import WhichServer, server_of_room
 
@@ -77,6 +78,7 @@ def _send(sources: Sources) -> AnyResponse | tuple[str, int]:
         )  # fmt: skip
     except (BadOrder, KeyUsed) as error:
         return _send_form(sources, given, f"It was not sent: {error}.", confirm=False), 400
+    about(dispatch=sent)
     return redirect(url_for("dashboard.room", name=name, sent=sent), 303)
 
 

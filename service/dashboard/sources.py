@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from workers.audit import Audit
 from workers.deadletters import DeadLetters
 from workers.deployed import deployed
 from workers.ledger import Ledger
@@ -55,6 +56,11 @@ class Sources:
     def dead_letters(self) -> DeadLetters:
         """Events that could not be decided."""
         return DeadLetters(self.redis)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """What was done by hand."""
+        return Audit(self.redis)
 
     @cached_property
     def orders(self) -> Orders:
