@@ -33,6 +33,7 @@ _COMMANDS = {
     "token": "service.cli.join_token:token",
     "pause": "service.cli.pauses:pause",
     "resume": "service.cli.pauses:resume",
+    "forget": "service.cli.forget:forget",
     "audit": "service.cli.audit:audit",
 }
 

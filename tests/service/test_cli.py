@@ -9,16 +9,16 @@ import pytest
 from tests.service.cli import dispatcher
 
 COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "agents",
-            "rooms", "token", "pause", "resume", "audit"]  # fmt: skip
+            "rooms", "token", "pause", "resume", "forget", "audit"]  # fmt: skip
 WITH_EXAMPLES = [
     ["demo"], ["up"], ["serve"], ["worker"], ["rules", "check"], ["rules", "explain"], ["send"],
     ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["dispatches", "export"],
     ["agents"], ["rooms"], ["token"], ["pause"], ["resume"],
-    ["audit"],
+    ["forget"], ["audit"],
 ]  # fmt: skip
 WITH_JSON = [["demo"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
              ["dispatches", "list"], ["dispatches", "show"], ["agents"], ["rooms"], ["token"],
-             ["pause"], ["resume"], ["audit"]]  # fmt: skip
+             ["pause"], ["resume"], ["forget"], ["audit"]]  # fmt: skip
 
 
 def test_help_lists_the_commands_in_the_order_one_meets_them():
