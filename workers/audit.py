@@ -1,6 +1,8 @@
 """Who has done what by hand. The log tells of each act; the last of them are kept to be shown.
 
-Of an act it is known who did it, from where, to what, and what came of it: no metadata, no token.
+Web processes log what they are asked. What a command did is logged by a worker: nobody collects
+what commands print. Of an act it is known who did it, from where, to what, and what came of it: no
+metadata, no token.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from workers.compact import compact
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import redis
+    import redis.asyncio
 
 MOST: Final = 1000
 """Acts that are kept at most."""
+COMMAND_LINE: Final = "command line"
+"""Whose acts begin so were done by a command."""
 KEPT_SECONDS: Final = 90 * 86400
 LONGEST: Final = 200
 """Characters of each word of an act: rooms are named by strangers."""
@@ -73,6 +77,23 @@ class Audit:
     def _oldest(self) -> str:
         """The least id of an act that is not too old."""
         return f"{max(0, self._redis.time()[0] - KEPT_SECONDS) * 1000}"
+
+
+async def tell_of_commands(redis: redis.asyncio.Redis) -> None:
+    """Log what commands have done since this was asked last, by whichever worker; by one at a time.
+
+    Raises:
+        RedisError: Redis was lost. What was logged may be logged once more.
+    """
+    told = cast("bytes | None", await redis.get(keys.AUDIT_TOLD)) or b"0"
+    found = await redis.xrange(keys.AUDIT, min=b"(" + told, count=MOST)
+    entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
+    for entry_id, fields in entries:
+        act = _shown(entry_id.decode(), fields)
+        if act["who"].startswith(COMMAND_LINE):
+            log.info("audit", **act)
+    if entries:
+        await redis.set(keys.AUDIT_TOLD, entries[-1][0], ex=KEPT_SECONDS)
 
 
 def note(redis: redis.Redis, act: Act, *, logs: bool = True, keeps: bool = True) -> None:

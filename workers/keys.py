@@ -70,6 +70,7 @@
 | lkd:rule-errors         | zset   | count (trims)    | metrics       | a minute after the last   |
 | lkd:audit               | stream | audit (trims)    | audit         | the last 1,000, and 90    |
 |                         |        |                  |               | days after the last       |
+| lkd:audit:told          | string | retention        | retention     | 90 days                   |
 | rq:*                    |        | RQ, wake, accept | RQ            | RQ's own                  |
 
 `<room>` is a room key: the server's id, a colon, the room's name. A room's hash holds `fence`
@@ -181,6 +182,8 @@ SEEN: Final = "lkd:seen:"
 SIGNED_OUT: Final = "lkd:signed-out:"
 AUDIT: Final = "lkd:audit"
 """Entries are manual acts: see workers/audit.py."""
+AUDIT_TOLD: Final = "lkd:audit:told"
+"""Id of the last of them that was looked at for commands' acts."""
 SIGN_IN: Final = "lkd:sign-in:"
 """Prefix of counters of the attempts of a minute; what follows is a digest of who made them."""
 

@@ -1,8 +1,8 @@
 """History goes when it is too old, or when there is too much of it: the oldest first.
 
-One worker at a time sees to it. What is live stays, whatever it takes: it is as much as there are
-calls. Where Redis has a `maxmemory` and comes near it, history makes room before a webhook is
-refused for want of it.
+One worker at a time sees to it, and to the log having what commands have done. What is live stays,
+whatever it takes: it is as much as there are calls. Where Redis has a `maxmemory` and comes near
+it, history makes room before a webhook is refused for want of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import structlog
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from workers import keys, scripts
+from workers.audit import tell_of_commands
 from workers.dispatch import LIVE, State
 from workers.lease import has_lease
 from workers.places import document_id, shared
@@ -85,6 +86,7 @@ class Retention:
             try:
                 if await self._is_mine():
                     await self.look()
+                    await tell_of_commands(self._redis)
             except RedisError as error:
                 log.warning("retention_failed", error=str(error))
             await asyncio.sleep(LOOK_SECONDS)

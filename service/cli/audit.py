@@ -13,7 +13,7 @@ from service.cli.commands import example
 from service.cli.environment import reached_redis
 from service.cli.output import json_option, printable
 from service.cli.watching import Seen, show, watch_option
-from workers.audit import Act, Audit, note
+from workers.audit import COMMAND_LINE, Act, Audit, note
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def audit(*, limit: int, as_json: bool, watch: bool) -> None:
 
 def acted(redis: redis.Redis, what: str, result: str = "done", **target: str) -> None:
     """Tell of what this command has done. Its own output is for whoever has given it."""
-    act = Act(f"command line {_user()}", socket.gethostname(), what, target, result)
+    act = Act(f"{COMMAND_LINE} {_user()}", socket.gethostname(), what, target, result)
     note(redis, act, logs=False)
 
 
