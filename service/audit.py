@@ -97,7 +97,8 @@ def _name(who: Caller) -> str:
 
 
 def _target(what: str) -> dict[str, str]:
-    given = {**request.form, **(request.view_args or {})}
+    is_page = (request.endpoint or "").startswith("dashboard.")
+    given = {**(request.form if is_page else {}), **(request.view_args or {})}
     found = {_NAMES[name]: str(v) for name, v in given.items() if name in _NAMES and v}
     found |= g.get("about", {})
     return found or ({"rule": "*"} if what in ("pause", "resume") else {})

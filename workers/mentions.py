@@ -10,7 +10,8 @@ from typing import Any, Final
 from workers.compact import compact
 from workers.redaction import REDACTED
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:@+ -]+")
+_PLAIN: Final = re.compile(r'[^"\\/\x00-\x1f\x7f]+')
+"""What JSON holds as it is, or by its number: the rest may be written in more ways."""
 _SEPARATORS: Final = b"\\u001f"
 """How claims part their words: the only escape that most documents have."""
 _DEEPEST: Final = 8
@@ -26,7 +27,7 @@ class Mention:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._plain = text.encode() if _PLAIN.fullmatch(text) else None
+        self._plain = text.encode("utf-8", "surrogatepass") if _PLAIN.fullmatch(text) else None
         self._quoted = repr(text)
 
     def may_be_in(self, raw: bytes) -> bool:

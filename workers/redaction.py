@@ -129,8 +129,8 @@ def _below(value: Any, words: tuple[str, ...], taken: list[str]) -> Any:  # noqa
         return _blank(value, taken)
     if isinstance(value, list):
         return [_below(item, words, taken) for item in value]
-    if not isinstance(value, Mapping):
-        return value
+    if not isinstance(value, Mapping):  # all that stands there is meant, whatever it is
+        return _blank(value, taken) if words == ("*",) else value
     new = dict(value)
     for key in value:
         for count in range(1, len(words) + 1):

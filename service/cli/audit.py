@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +60,8 @@ def _row(act: dict[str, Any]) -> list[str]:
 
 
 def _user() -> str:
-    """Whose command it is; a container may know its user by number alone."""
+    """Whose command it is, not as the environment says; a container may have only a number."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())

@@ -150,6 +150,13 @@ def test_what_was_refused_is_logged_and_pushes_nothing_out(client, acts):
     assert acts() == []
 
 
+@pytest.mark.usefixtures("kept")
+def test_a_form_that_no_route_reads_does_not_say_what_an_act_was_about(client, acts):
+    form = {"name": "another room", "rule": "another"}
+    assert client.delete(f"{PREFIX}/dispatches/Done", data=form, headers=BEARER).status_code == 202
+    assert acts()[0]["target"] == {"dispatch": "Done"}
+
+
 def test_two_sessions_are_told_apart(settings, acts):
     for _ in range(2):
         client = create_app(settings).test_client()

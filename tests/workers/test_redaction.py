@@ -93,6 +93,13 @@ def test_of_two_fields_of_one_name_neither_is_left() -> None:
     assert left("room.metadata.c", body=body)["room"]["metadata"] == '{"c":"[redacted]"}'
 
 
+@pytest.mark.parametrize("text", ['{"c":"Ana"}', '{"c":["Ana"]}', '{"c":{"d":"Ana"}}'])
+def test_all_below_a_field_goes_whatever_it_is(text: str) -> None:
+    body = {**EVENT, "room": {"sid": "RM_1", "name": "x", "metadata": text}}
+    assert "Ana" not in left("room.metadata.c.*", body=body)["room"]["metadata"]
+    assert "Ana" not in left("room.metadata.*", body=body)["room"]["metadata"]
+
+
 def test_what_was_taken_is_told() -> None:
     seen = redaction("participant.name", "track.name", "room.metadata.none").event(
         read_event(EVENT).to_json()
