@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workers.hold import Document
     from workers.redaction import RedactPath
 
+_MOST_KNOWN: Final = 10_000
 _COMPARED: Final = 24
 """Characters of a value by which it is found in words about it, which cut it short."""
 _UNSEEN: Final = frozenset({"origin", "share", "fallback", "tried"})
@@ -40,6 +41,8 @@ class Redaction:
     paths: tuple[RedactPath, ...] = ()
     _of_events: tuple[RedactPath, ...] = field(init=False, repr=False)
     _of_dispatches: tuple[RedactPath, ...] = field(init=False, repr=False)
+    _known: dict[str, bool] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """Places in rules, and whether something that is left out is read there."""
 
     def __post_init__(self) -> None:
         of_dispatches = tuple(path for path in self.paths if path.root == DISPATCH)
@@ -97,8 +100,15 @@ class Redaction:
         """The words of a decision, or none of them where they may tell what was taken away."""
         if detail is None:
             return None
-        is_asked = at is not None and any(touches(path, at) for path in self._of_events)
-        return REDACTED if is_asked else self.words(detail, taken)
+        return REDACTED if at and self._is_read(at) else self.words(detail, taken)
+
+    def _is_read(self, at: str) -> bool:
+        """Whether a condition at this place reads what is left out: asked for every decision."""
+        if at not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[at] = any(touches(path, at) for path in self._of_events)
+        return self._known[at]
 
     def words(self, text: str, taken: Sequence[str]) -> str:
         """Words of ours about an event, such as an error, or none of them likewise."""
