@@ -116,11 +116,14 @@ def _metadata(text: str, words: tuple[str, ...], taken: list[str]) -> str:
     fields = json_object(text)
     if not fields:
         return text if not text.strip(" \t\r\n{}") else str(_blank(text, taken))
-    new = _below(fields, words, taken)
-    if new == fields:
-        return text
-    taken.append(text)
-    return compact(new)
+    try:
+        new = _below(fields, words, taken)
+        kept = text if new == fields else compact(new)
+    except RecursionError:  # it is nested more deeply than anybody means
+        return str(_blank(text, taken))
+    if kept != text:
+        taken.append(text)
+    return kept
 
 
 def _below(value: Any, words: tuple[str, ...], taken: list[str]) -> Any:  # noqa: ANN401 - any JSON

@@ -100,6 +100,24 @@ def test_all_below_a_field_goes_whatever_it_is(text: str) -> None:
     assert "Ana" not in left("room.metadata.*", body=body)["room"]["metadata"]
 
 
+@pytest.mark.parametrize("depth", [100, 300, 500, 900])
+def test_metadata_that_is_nested_very_deeply_spoils_nothing(depth: int) -> None:
+    for text in ('{"c":' + "[" * depth + '"Ana"' + "]" * depth + "}",
+                 '{"c":' * depth + '"Ana"' + "}" * depth):  # fmt: skip
+        body = {**EVENT, "room": {"sid": "RM_1", "name": "x", "metadata": text}}
+        assert "Ana" not in left("room.metadata.c", body=body)["room"]["metadata"]
+
+
+def test_what_an_egress_writes_goes_by_its_field() -> None:
+    info = {"egress_id": "EG_1", "room_name": "x", "file": {"filename": "ana.mp4", "size": "7"},
+            "room_composite": {"layout": "grid"}}  # fmt: skip
+    body = {"event": "egress_ended", "id": "EV_1", "egress_info": info}
+    kept = left("egress_info.file", body=body)
+    assert kept["egress_info"]["file"] == {"filename": "[redacted]", "size": "[redacted]"}
+    assert kept["egress_info"]["room_composite"] == {"layout": "grid"}
+    assert read_event(kept).room_name == "x"
+
+
 def test_what_was_taken_is_told() -> None:
     seen = redaction("participant.name", "track.name", "room.metadata.none").event(
         read_event(EVENT).to_json()
