@@ -102,8 +102,7 @@ class Settings:
         of_collector = self.otlp.headers.values() if self.otlp is not None else ()
         of_receivers = self.receivers.private if self.receivers is not None else ()
         of_others = (*of_account, *of_collector, *of_receivers)
-        found = {*self._secrets.values(), *passwords, *token, *of_others}
-        found = {*self._secrets.values(), *passwords, *tokens, *of_account, *of_collector}
+        found = {*self._secrets.values(), *passwords, *tokens, *of_others}
         return frozenset(found - {""})
 
     @property
