@@ -16,6 +16,7 @@ from workers.clock import rfc3339
 from workers.compact import compact
 from workers.reasons import BEFORE_IT, attempt_told
 from workers.receivers import Topic, notice_id
+from workers.redacting import NOTHING, Redaction
 from workers.shown import shown
 from workers.states import State
 
@@ -40,6 +41,7 @@ def of_dispatches(
     before: Mapping[str, Dispatch],
     changed: Sequence[Dispatch],
     now: float,
+    redaction: Redaction = NOTHING,
 ) -> list[Note]:
     """What is to be told of dispatches that have moved.
 
@@ -48,13 +50,14 @@ def of_dispatches(
         before: the dispatches as they were, by id.
         changed: those that are not as they were.
         now: Unix seconds.
+        redaction: what nobody is told.
     """
     notes: list[Note] = []
     for dispatch in changed:
         for topic in _topics(before.get(dispatch.id), dispatch):
             is_ruled = topic is Topic.FAILED and bool(dispatch.notice)
             if topics is not None and (is_ruled or topic in topics):
-                notes += _put_down(dispatch, topic, now)
+                notes += _put_down(dispatch, topic, now, redaction)
             elif is_ruled:
                 about = {"room": dispatch.room, "rule": dispatch.rule, "dispatch": dispatch.id}
                 log.warning("nobody_to_notify", **about, hint=NOBODY)
@@ -76,19 +79,19 @@ def _topics(before: Dispatch | None, after: Dispatch) -> Iterator[Topic]:
             yield Topic.ENDED
 
 
-def _put_down(dispatch: Dispatch, topic: Topic, now: float) -> Iterator[Note]:
+def _put_down(dispatch: Dispatch, topic: Topic, now: float, redaction: Redaction) -> Iterator[Note]:
     name = notice_id(dispatch.id, topic)
     key, at, kept = keys.NOTICE + name, f"{now * 1000:.0f}", str(keys.NOTICE_SECONDS)
-    yield ("HSET", key, "body", compact(_body(dispatch, topic)))
+    yield ("HSET", key, "body", compact(_body(dispatch, topic, redaction)))
     yield ("EXPIRE", key, kept)
     for listed in (keys.NOTICES, keys.NEW_NOTICES):
         yield ("ZADD", listed, "NX", at, name)
         yield ("EXPIRE", listed, kept)
 
 
-def _body(dispatch: Dispatch, topic: Topic) -> dict[str, Any]:
+def _body(dispatch: Dispatch, topic: Topic, redaction: Redaction) -> dict[str, Any]:
     """As Standard Webhooks has it: a type, a time, and data."""
-    told = shown(dispatch)
+    told = redaction.dispatch(shown(dispatch))
     large = [name for name in _LARGE if len(compact(told[name]).encode()) > MOST_BYTES]
     told |= dict.fromkeys(large)
     if large:

@@ -65,7 +65,8 @@ async def write_record(
     """
     before = hold.record.dispatches
     documents = [dispatch_document(before.get(d.id), d) for d in changed]
-    told = notices.of_dispatches(tools.topics, before, changed, tools.queue.now())
+    now, redaction = tools.queue.now(), tools.queue.redaction
+    told = notices.of_dispatches(tools.topics, before, changed, now, redaction)
     notes = [*of_dispatches(before, changed), *told, *notes]
     counts = counted.of_dispatches(before, changed)
     await tools.queue.commit(hold, record, documents, taken=taken, notes=notes, counts=counts)

@@ -15,6 +15,8 @@ from workers import keys
 from workers.dispatch import Dispatch, Move, State
 from workers.notices import of_dispatches
 from workers.receivers import Receiver, Receivers, Topic
+from workers.redacting import Redaction
+from workers.redaction import parse_redactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,6 +226,15 @@ def test_long_reasons_are_cut() -> None:
     [note, *_] = of_dispatches({Topic.FAILED}, {}, [dispatch], 1.0)
     data = json.loads(note[3])["data"]
     assert [len(each) for each in (data["reason"], *data["tried"])] == [1000, 1000, 1, 1000]
+
+
+def test_what_is_redacted_is_not_told() -> None:
+    dispatch = replace(a_dispatch(), metadata='{"phone":"+34910000001","tier":"gold"}')
+    redaction = Redaction(parse_redactions("dispatch.metadata.phone"))
+    [note, *_] = of_dispatches({Topic.FAILED}, {}, [dispatch], 1.0, redaction)
+    assert json.loads(json.loads(note[3])["data"]["metadata"]) == {
+        "phone": "[redacted]", "tier": "gold"
+    }  # fmt: skip
 
 
 def test_what_has_been_told_is_not_told_again() -> None:
