@@ -29,6 +29,7 @@ from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defi
 
 from service import problems
 from service.admin_port import AdminPort, Asked, Exchange
+from service.heads import check_head
 from service.ports import PORT, Port
 from service.problems import Problem
 
@@ -129,10 +130,12 @@ class Front:
         streams: list[Stream],
     ) -> Answer:
         try:
+            check_head(scope)
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._body(scope, exchange)
         except Problem as problem:
-            log.warning("request_refused", type=problem.kind.slug, why=problem.detail)
+            sender, slug = _address(scope), problem.kind.slug
+            log.warning("request_refused", type=slug, why=problem.detail, sender=sender)
             return _document(problem)
         except TimeoutError:
             detail = f"A request must be there whole within {BODY_SECONDS:.0f} seconds."
@@ -189,7 +192,11 @@ class Front:
 
 
 def environ(scope: Scope | Asked, body: bytes) -> WSGIEnvironment:
-    """A request as WSGI has it."""
+    """A request as WSGI has it.
+
+    Headers whose names hold `_` are left out, as other servers do: WSGI would take
+    `X_Forwarded_For` for the `X-Forwarded-For` that a proxy has set.
+    """
     server, _, port = scope.server.rpartition(":")
     request: WSGIEnvironment = {
         "REQUEST_METHOD": scope.method,
@@ -199,7 +206,7 @@ def environ(scope: Scope | Asked, body: bytes) -> WSGIEnvironment:
         "SERVER_NAME": server,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "REMOTE_ADDR": _address(scope),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.input": io.BytesIO(body),
@@ -210,10 +217,17 @@ def environ(scope: Scope | Asked, body: bytes) -> WSGIEnvironment:
         "wsgi.run_once": False,
     }
     for name, value in scope.headers.items():
+        if "_" in name:
+            continue
         key = name.upper().replace("-", "_")
         named = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         request[named] = f"{request[named]},{value}" if named in request else value
     return request
+
+
+def _address(scope: Scope) -> str:
+    """Of whoever is connected."""
+    return str(scope.client).rpartition(":")[0].strip("[]")
 
 
 def _call(app: WSGIApplication, request: WSGIEnvironment) -> Answer:

@@ -32,6 +32,7 @@ TOKEN_MISSING: Final = Kind("token-missing", "The request carries no token", 401
 TOKEN_INVALID: Final = Kind("token-invalid", "The token is another", 401)
 CSRF: Final = Kind("csrf", "The change was not asked for by a page of this session", 403)
 READ_ONLY: Final = Kind("read-only", "The token is one that only reads", 403)
+TOO_MANY_ATTEMPTS: Final = Kind("too-many-attempts", "Too many wrong admin tokens", 429)
 BAD_QUERY: Final = Kind("bad-query", "A query value is not allowed", 400)
 BAD_BODY: Final = Kind("bad-body", "The body is not allowed", 400)
 BAD_HEADER: Final = Kind("bad-header", "A header is not allowed", 400)
@@ -44,11 +45,14 @@ NOT_AN_EVENT: Final = Kind("not-an-event", "The body is not a webhook event", 40
 NO_RULES: Final = Kind("no-rules", "There are no rules", 503)
 TOO_SLOW: Final = Kind("too-slow", "The request took too long to arrive", 408)
 TOO_LARGE: Final = Kind("too-large", "The body is larger than 1 MiB", 413)
+URL_TOO_LONG: Final = Kind("url-too-long", "The URL is too long", 414)
+HEADERS_TOO_LARGE: Final = Kind("headers-too-large", "The headers are too large", 431)
 NOT_JSON: Final = Kind("not-json", "The content type is not JSON", 415)
 SIGNING_KEY_MISSING: Final = Kind("signing-key-missing", "The signing key is not known yet", 503)
 STORE_UNREACHABLE: Final = Kind("store-unreachable", "Redis cannot be reached", 503)
 INTERNAL: Final = Kind("internal", "Something went wrong here", 500)
 
+_SHOWN_PATH: Final = 200
 _PREFIX: Final = "urn:livekit-dispatcher:problem:"
 
 
@@ -73,6 +77,8 @@ class Problem(Exception):
         """The answer to send."""
         if self.kind.status == 401:  # noqa: PLR2004 - the status that must name a scheme
             self.headers.setdefault("WWW-Authenticate", "Bearer")
+        self.headers.setdefault("X-Content-Type-Options", "nosniff")
+        self.headers.setdefault("Cache-Control", "no-store")
         return Response(
             json.dumps(
                 {
@@ -103,7 +109,8 @@ def _of_http(error: HTTPException) -> Response:
     detail = error.description or name
     if status == HTTPStatus.NOT_FOUND:
         meant = "videosdk" if "videosdk" in request.path else "livekit"
-        detail = f"Nothing is at {request.path}; webhooks are taken at /webhooks/{meant}."
+        path = request.path[:_SHOWN_PATH]
+        detail = f"Nothing is at {path}; webhooks are taken at /webhooks/{meant}."
     if request.method == "POST":  # LiveKit posts, and logs no refusal of its own
         log.warning("request_refused", type=kind.slug, why=detail, sender=request.remote_addr)
     return Problem(kind, detail, headers=headers).response()

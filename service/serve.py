@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from granian.constants import Interfaces, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
@@ -21,6 +21,7 @@ from service.address import check_address
 from service.bodies import MOST_BYTES
 from service.dashboard.live import PATH as LIVE
 from service.front import Front
+from service.heads import HEAD_BUFFER
 from service.logs import configure_logs
 from service.parent import die_with_parent
 from service.videosdk_webhooks import PATH as VIDEOSDK
@@ -56,7 +57,7 @@ def serve(settings: Settings) -> None:
     address = check_address(settings.host, settings.port)
     if settings.admin_port != settings.port:
         check_address(settings.host, settings.admin_port, "DISPATCHER_ADMIN_PORT")
-    configure_logs("web", settings.secrets)
+    configure_logs("web", settings.secrets, is_bounded=True)
     forget_environment()
     _allow_files()
     server = Server(
@@ -66,7 +67,10 @@ def serve(settings: Settings) -> None:
         interface=Interfaces.RSGI,
         runtime_mode=RuntimeModes.st,
         backpressure=CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        http=HTTPModes.http1,  # HTTP/2 would let one connection hold streams without number
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=HEAD_BUFFER
+        ),
         websockets=False,
         respawn_failed_workers=True,
         respawn_interval=0,
@@ -108,7 +112,7 @@ def _load(settings: Settings, address: str, main: int) -> Front:
     """In the worker process: tie it to the main process, and build the application."""
     if os.getpid() != main:
         die_with_parent(main)
-    configure_logs("web", settings.secrets)
+    configure_logs("web", settings.secrets, is_bounded=True)
     return Front(
         create_app(settings),
         threads=THREADS,
