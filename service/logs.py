@@ -15,6 +15,8 @@ from urllib.parse import quote, quote_plus
 
 import structlog
 
+from service.log_bounds import LogBounds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,13 +26,21 @@ _SHORTEST: Final = 6
 """Secrets shorter than this would strike out words; they protect nothing anyway."""
 
 
-def configure_logs(process: str, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
+def configure_logs(
+    process: str,
+    secrets: Iterable[str] = (),
+    stream: TextIO | None = None,
+    *,
+    is_bounded: bool = False,
+) -> None:
     """Set up logging for this process.
 
     Args:
         process: what it is (`web`, `worker`, `valkey`), the `process` of every line.
         secrets: texts that must never be written.
         stream: where lines go; stderr unless told otherwise.
+        is_bounded: whether a flood of warnings of one kind is cut short; for processes that
+            strangers reach.
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [
@@ -40,8 +50,9 @@ def configure_logs(process: str, secrets: Iterable[str] = (), stream: TextIO | N
         _Named(process),
     ]
     last = _Struck(_renderer(stream), secrets)
+    bounds = [LogBounds()] if is_bounded else []
     structlog.configure(
-        processors=[*shared, last],
+        processors=[*shared, *bounds, last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
@@ -53,6 +64,8 @@ def configure_logs(process: str, secrets: Iterable[str] = (), stream: TextIO | N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
+    for bound in bounds:
+        handler.addFilter(bound.filter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
