@@ -1,7 +1,8 @@
 """Who may use the API: whoever sends a token as a bearer token (RFC 6750), and whoever has signed
 in to the dashboard. The viewer's token opens what only reads.
 
-A session's changes must carry its CSRF token in a header, which no other site's page can send.
+Who tries many tokens is not looked at for a while (service/guesses.py). A session's changes must
+carry its CSRF token in a header, which no other site's page can send.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from flask import g, request
 from redis.exceptions import RedisError
 
 from service import problems
+from service.attempts import Sender
 from service.problems import Problem
 from service.sessions import COOKIE, CSRF_HEADER, Role
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Request
 
+    from service.guesses import Guesses
     from service.sessions import Session, Sessions
 
 _GUARDED: Final = "/api"
@@ -44,26 +47,32 @@ def caller() -> Caller | None:
     return found if isinstance(found, Caller) else None
 
 
-def require_token(app: Flask, sessions: Sessions) -> None:
+def require_token(app: Flask, sessions: Sessions, guesses: Guesses) -> None:
     """Let nobody near `/api` who has neither a token nor a session, to whatever there is or is
     not.
 
     Args:
         app: the application.
         sessions: who knows the tokens, and who has signed in.
+        guesses: who has tried too many tokens.
     """
 
     @app.before_request
     def refuse_strangers() -> None:
         if request.path == _GUARDED or request.path.startswith(f"{_GUARDED}/"):
             try:
-                _refuse(request.headers.get("Authorization", ""), sessions)
+                _refuse(request.headers.get("Authorization", ""), sessions, guesses)
             except Problem as problem:
                 log.warning("api_refused", type=problem.kind.slug, sender=request.remote_addr)
                 raise
 
 
-def _refuse(authorization: str, sessions: Sessions) -> None:
+def sender_of(request: Request) -> Sender:
+    """Whoever sends a request, as attempts are counted."""
+    return Sender(request.remote_addr or "", request.headers.get("X-Forwarded-For", ""))
+
+
+def _refuse(authorization: str, sessions: Sessions, guesses: Guesses) -> None:
     session = sessions.read(request.cookies.get(COOKIE, ""))
     if not authorization and session is not None:
         _refuse_session(session, sessions)
@@ -76,6 +85,13 @@ def _refuse(authorization: str, sessions: Sessions) -> None:
             "The API needs the header 'Authorization: Bearer …' with DISPATCHER_ADMIN_TOKEN.",
         )
     role = sessions.role_of(given)
+    waiting = guesses.waiting(sender_of(request), is_right=role is not None)
+    if waiting:
+        raise Problem(
+            problems.TOO_MANY_ATTEMPTS,
+            f"Too many wrong tokens came from there: wait {waiting} s.",
+            headers={"Retry-After": str(waiting)},
+        )
     if role is None:
         raise Problem(
             problems.TOKEN_INVALID,

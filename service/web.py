@@ -13,6 +13,7 @@ from service.api.names import RoomName
 from service.audit import add_audit
 from service.dashboard import add_dashboard
 from service.deliveries import Deliveries
+from service.guesses import Guesses
 from service.health import health
 from service.metrics import metrics
 from service.ports import keep_apart
@@ -41,7 +42,7 @@ def create_app(settings: Settings) -> Flask:
     answer_with_problems(app)
     keep_apart(app)
     sessions = Sessions(settings.admin_token, redis, settings.viewer_token)
-    require_token(app, sessions)
+    require_token(app, sessions, Guesses(redis))
     add_audit(app, redis)
     intake = Intake(redis)
     in_force = RulesInForce(settings.rules)

@@ -64,6 +64,7 @@
 | lkd:signed-out:<id>     | string | sign-out         | access        | as long as the session    |
 |                         |        |                  |               | would have, 7 days        |
 | lkd:sign-in:<sender>    | string | sign-in          | sign-in       | a minute                  |
+| lkd:guesses:<sender>    | string | access           | access        | a minute                  |
 | lkd:metrics             | hash   | count (trims)    | metrics       | 8 days after the last     |
 | lkd:metrics:<kind>      | zset   | count (trims)    | count         | as that, 200 of a kind    |
 | lkd:flushed:<claimant>  | string | count            | count         | 1 day after the last      |
@@ -186,6 +187,9 @@ AUDIT_TOLD: Final = "lkd:audit:told"
 """Id of the last of them that was looked at for commands' acts."""
 SIGN_IN: Final = "lkd:sign-in:"
 """Prefix of counters of the attempts of a minute; what follows is a digest of who made them."""
+
+GUESSES: Final = "lkd:guesses:"
+"""The same, of wrong admin tokens at the API."""
 
 QUEUE: Final = "dispatcher"
 """Name of the RQ queue that carries wake-ups."""

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.api.described import Described, description_of
 from service.api.models import ProblemDocument
-from service.problems import INTERNAL, TOKEN_INVALID, TOKEN_MISSING
+from service.problems import INTERNAL, TOKEN_INVALID, TOKEN_MISSING, TOO_MANY_ATTEMPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _REF: Final = "#/components/schemas/{model}"
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _METHODS: Final = ("GET", "POST", "DELETE")
-_GUARDED: Final = (TOKEN_MISSING, TOKEN_INVALID)
+_GUARDED: Final = (TOKEN_MISSING, TOKEN_INVALID, TOO_MANY_ATTEMPTS)
 
 
 def openapi() -> Blueprint:

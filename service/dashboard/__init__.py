@@ -15,7 +15,7 @@ from flask import Blueprint, g, render_template
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from service.dashboard.attempts import Attempts
+from service.attempts import Attempts
 from service.dashboard.calls import add_calls
 from service.dashboard.events import add_events
 from service.dashboard.headers import add_headers
@@ -28,6 +28,7 @@ from service.dashboard.shown import add_filters
 from service.dashboard.sign_in import add_sign_in
 from service.dashboard.sources import Sources
 from service.dashboard.stream import add_stream
+from workers import keys
 from workers.connection import connect_async, unreachable
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def add_dashboard(
     sources = Sources(settings, redis, in_force, intake, deliveries)
     changes = Changes(lambda: connect_async(settings, patient=False))
     add_filters(app)
-    add_headers(pages)
-    add_sign_in(pages, sessions, Attempts(redis))
+    add_headers(app)
+    add_sign_in(pages, sessions, Attempts(redis, keys.SIGN_IN))
     add_stream(pages, changes)
     add_home(pages, sources)
     add_calls(pages, sources)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 
-from service.access import READING, Caller
+from service.access import READING, Caller, sender_of
 from service.dashboard.live import PATH as LIVE
 from service.sessions import COOKIE, LIFE_SECONDS
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flask import Response
     from werkzeug.wrappers import Response as AnyResponse
 
-    from service.dashboard.attempts import Attempts
+    from service.attempts import Attempts
     from service.sessions import Session, Sessions
 
 FORM_COOKIE: Final = "lkd_form"
@@ -60,30 +60,32 @@ def add_sign_in(pages: Blueprint, sessions: Sessions, attempts: Attempts) -> Non
     def sign_out() -> AnyResponse:
         sessions.end(g.session)
         answer = redirect(url_for("dashboard.sign_in"), 303)
-        answer.delete_cookie(COOKIE)
+        _delete(answer, COOKIE)
         return answer
 
 
 def _signed_in(sessions: Sessions, attempts: Attempts, target: str) -> AnyResponse:
     if not sessions.is_form(request.form.get(FIELD, ""), request.cookies.get(FORM_COOKIE, "")):
         return _form(sessions, target, "This form was too old. Please try again.", 400)
-    sender = request.remote_addr or ""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    if not attempts.may(sender, forwarded):
-        log.warning("sign_in_refused", sender=sender, why="too many attempts")
+    sender = sender_of(request)
+    waiting = attempts.count(sender)
+    if waiting:
+        log.warning("sign_in_refused", sender=sender.address, why="too many attempts")
         words = "Too many attempts. Wait a minute, then try again."
-        return _form(sessions, target, words, 429)
+        refused = _form(sessions, target, words, 429)
+        refused.headers["Retry-After"] = str(waiting)
+        return refused
     role = sessions.role_of(request.form.get("token", "").strip())
     if role is None:
-        log.warning("sign_in_refused", sender=sender, why="not the admin token")
+        log.warning("sign_in_refused", sender=sender.address, why="not the admin token")
         nor = ", nor the viewer’s" if sessions.has_viewers else ""
         words = f"That is not the admin token of this service{nor}."
         return _form(sessions, target, words, 401)
-    attempts.succeeded(sender, forwarded)
-    log.info("signed_in", sender=sender, role=role.value)
+    attempts.succeeded(sender)
+    log.info("signed_in", sender=sender.address, role=role.value)
     answer = redirect(target, 303)
     _set(answer, COOKIE, sessions.begin(role), LIFE_SECONDS)
-    answer.delete_cookie(FORM_COOKIE)
+    _delete(answer, FORM_COOKIE)
     return answer
 
 
@@ -143,12 +145,14 @@ def _form(sessions: Sessions, target: str, error: str = "", status: int = 200) -
 
 
 def _set(answer: AnyResponse, name: str, value: str, seconds: int | None) -> None:
-    forwarded = request.headers.get("X-Forwarded-Proto", "").lower()
     answer.set_cookie(
-        name,
-        value,
-        max_age=seconds,
-        secure=request.is_secure or forwarded == "https",
-        httponly=True,
-        samesite="Strict",
+        name, value, max_age=seconds, secure=_is_https(), httponly=True, samesite="Strict"
     )
+
+
+def _delete(answer: AnyResponse, name: str) -> None:
+    answer.delete_cookie(name, secure=_is_https(), httponly=True, samesite="Strict")
+
+
+def _is_https() -> bool:
+    return request.is_secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from rules.event import Event, EventName, read_event
 from rules.problems import nearest
 from rules.replay import Replay
 from rules.session import Session
+from service.json_limits import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,11 +41,9 @@ def read(text: str) -> tuple[Event, Mapping[str, Any]]:
     if len(text) > _MOST_CHARACTERS:
         raise NotAnEvent("It is too long to be a webhook.")
     try:
-        body = json.loads(text)
+        body = read_json(text)
     except ValueError as error:
-        raise NotAnEvent(f"It is not JSON: {error}.") from None
-    except RecursionError:
-        raise NotAnEvent("It is nested too deeply.") from None
+        raise NotAnEvent(f"It cannot be read: {error}.") from None
     if not isinstance(body, dict):
         raise NotAnEvent("An event is a JSON object, such as the payload above.")
     try:

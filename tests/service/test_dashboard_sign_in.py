@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.api import PREFIX
-from service.dashboard.attempts import A_MINUTE, A_MINUTE_FROM_ONE_ADDRESS, A_MINUTE_WITHOUT_REDIS
+from service.attempts import A_MINUTE, A_MINUTE_FROM_ONE_ADDRESS, A_MINUTE_WITHOUT_REDIS
 from service.sessions import COOKIE, CSRF_HEADER, LIFE_SECONDS, Sessions
 from service.web import create_app
 from tests.service.pages import form_text, sign_in
