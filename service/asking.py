@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from rules.event import EventName, read_event
 from rules.problems import nearest, quoted
+from service.json_limits import read_json
 from service.question import Question
 from workers.foresight import foresee
 from workers.join_token import KINDS, Asked, BadToken, issue, plans_at_once, room_agent
@@ -51,6 +52,7 @@ def read_question(given: bytes | Mapping[str, Any]) -> Question:
     """
     try:
         if isinstance(given, bytes):
+            read_json(given)
             return Question.model_validate_json(given)
         return Question.model_validate(given)
     except ValidationError as error:
@@ -58,6 +60,8 @@ def read_question(given: bytes | Mapping[str, Any]) -> Question:
         where = ".".join(str(each) for each in first["loc"])
         said = first["msg"].removeprefix("Value error, ")
         raise BadQuestion(f"{quoted(where)}: {said}") from None
+    except ValueError as error:
+        raise BadQuestion(f"the body cannot be read: {error}") from None
 
 
 def ask(redis: redis.Redis, settings: Settings, ruleset: Ruleset, question: Question) -> Told:

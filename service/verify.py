@@ -16,6 +16,7 @@ import jwt
 from livekit.api import TokenVerifier, WebhookReceiver
 
 from rules.event import Event, read_event
+from service.json_limits import read_json
 
 if TYPE_CHECKING:
     from livekit.api.access_token import Claims
@@ -130,8 +131,8 @@ def signed_object(raw: bytes) -> dict[str, Any]:
         NotAnEvent: there is none in it.
     """
     try:
-        body = json.loads(raw, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        body = read_json(raw)
+    except ValueError as error:
         raise NotAnEvent(f"the signed body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise NotAnEvent("the signed body is not a JSON object")
@@ -157,7 +158,3 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
     return value
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from flask import Blueprint, Response, request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from redis.exceptions import RedisError
 
 from rules.decision import RestartPolicy
@@ -20,6 +19,7 @@ from service.api.models import Accepted, Dispatch
 from service.api.query import ProjectQuery, read_query
 from service.audit import about
 from service.bodies import json_body
+from service.json_limits import read_json
 from service.problems import Problem
 from workers.orders import BadOrder, KeyUsed, Orders
 from workers.states import lives
@@ -36,17 +36,6 @@ _KEY: Final = re.compile(r"[ -~]{1,255}")
 log = structlog.get_logger(__name__)
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Refuse numbers that JSON has no words for, which the parser takes."""
-    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for each in within:
-        _finite(each)
-    if isinstance(value, float) and not math.isfinite(value):
-        msg = "NaN and infinite numbers are not JSON"
-        raise ValueError(msg)
-    return value
-
-
 class DispatchOrder(BaseModel):
     """The body of `POST /api/v1/dispatches`: which agent to send where."""
 
@@ -55,7 +44,7 @@ class DispatchOrder(BaseModel):
     room: str = Field(min_length=1, description="Name of the room, which must be there.")
     agent: str = Field(min_length=1, description="Name that the agent's worker registered with.")
     deployment: str = Field("", description='"" is production.')
-    metadata: Annotated[str | dict[str, JsonValue], AfterValidator(_finite)] = Field(
+    metadata: str | dict[str, JsonValue] = Field(
         "", description="As the agent reads it; an object is sent as JSON."
     )
     attributes: dict[str, str] = Field(default_factory=dict)
@@ -196,6 +185,7 @@ def _ordered(redis: redis.Redis, redaction: Redaction, server: Server, order: Di
 
 def _read(body: bytes) -> DispatchOrder:
     try:
+        read_json(body)
         return DispatchOrder.model_validate_json(body)
     except ValidationError as error:
         told: dict[str, None] = {}  # in order, each once
@@ -203,6 +193,8 @@ def _read(body: bytes) -> DispatchOrder:
             where = f"{quoted(str(each['loc'][0]))}: " if each["loc"] else ""
             told[f"{where}{each['msg']}"] = None
         raise Problem(problems.BAD_BODY, f"{'; '.join(list(told)[:5])}.") from None
+    except ValueError as error:
+        raise Problem(problems.BAD_BODY, f"The body cannot be read: {error}.") from None
 
 
 def _idempotency_key() -> str:

@@ -133,12 +133,20 @@ def test_a_key_is_plain_and_short(order, redis, key):
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"", "Invalid JSON"),
+        (b"", "The body cannot be read: Expecting value"),
         (b"[]", "should be an object"),
         (b'{"room": "\\ud800", "agent": "a"}', "Invalid JSON"),
-        (b'{"room": "a", "agent": "a", "metadata": {"n": NaN}}', "not JSON"),
-        (b'{"room": "a", "agent": "a", "metadata": {"n": [{"m": 1e999}]}}', "not JSON"),
-        (b'{"room": "a", "agent": "a", "metadata": ' + 9000 * b"[" + b"}", "Invalid JSON"),
+        (b'{"room": "a", "agent": "a", "metadata": {"n": NaN}}', "NaN is not JSON"),
+        (
+            b'{"room": "a", "agent": "a", "metadata": {"n": [{"m": 1e999}]}}',
+            "the number 1e999 is too large",
+        ),
+        (b'{"room": "a", "agent": "a", "metadata": ' + 9000 * b"[" + b"}", "nested deeper than 64"),
+        (
+            b'{"room": "a", "agent": "a", "metadata": ' + 64 * b"[" + 64 * b"]" + b"}",
+            "deeper than 64",
+        ),
+        (b'{"room": "a", "agent": "a", "metadata": ' + 21 * b"9" + b"}", "a number of 21 digits"),
         ({"room": "a"}, "'agent': Field required"),
         ({**ORDER, "agnet": "a"}, "'agnet': Extra inputs"),
         ({**ORDER, "room": ""}, "'room'"),
