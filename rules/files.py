@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 """Largest rule file, in bytes: some 15,000 rules."""
+MAX_FILES: Final = 1000
+"""Files that one source may name."""
+MAX_ALL_BYTES: Final = 32 * 1024 * 1024
+"""Of all files of one source together."""
 
 _ENDINGS: Final = (".yaml", ".yml")
 _TEST_ENDINGS: Final = (".test.yaml", ".test.yml")
@@ -33,8 +37,24 @@ def rule_files(source: str | Path, report: Report) -> tuple[RuleFile, ...]:
 
     Files of rule tests (`*.test.yaml`) are not rule files. What cannot be read goes to the report.
     """
-    files = (_read(path, report) for path in _paths(str(source), report))
-    return tuple(file for file in files if file is not None)
+    paths = _paths(str(source), report)
+    at = Mark(str(source), 1, 1)
+    if len(paths) > MAX_FILES:
+        report.error(at, f"{len(paths):,} rule files: {MAX_FILES:,} are allowed")
+        return ()
+    files: list[RuleFile] = []
+    size = 0
+    for path in paths:
+        file = _read(path, report)
+        if file is None:
+            continue
+        files.append(file)
+        size += len(file.text.encode())
+        if size > MAX_ALL_BYTES:
+            most = MAX_ALL_BYTES // 1024 // 1024
+            report.error(at, f"the rule files are larger than {most} MiB together")
+            break
+    return tuple(files)
 
 
 def read_test_files(source: str, report: Report) -> tuple[RuleFile, ...]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rules.rule import Rule
 
 VERSION: Final = 1
+MAX_RULES: Final = 50_000
+"""Rules of all files together."""
 FILE_KEYS: Final = ("version", "defaults", "tables", "rules")
 
 
@@ -65,6 +67,8 @@ def _compile(files: tuple[RuleFile, ...], report: Report) -> Ruleset:
     for _, entries in read:
         if "tables" in entries:
             tables.read(entries["tables"][1], report)
+    if _are_too_many(read, report):
+        raise RuleErrors(report.problems)
     ids: dict[str, Mark] = {}
     compiled = [rule for _, entries in read for rule in _rules(entries, ids, tables, report)]
     rules = settle_groups(compiled, report)
@@ -74,6 +78,21 @@ def _compile(files: tuple[RuleFile, ...], report: Report) -> Ruleset:
     if report.failed:
         raise RuleErrors(problems)
     return Ruleset(rules, content_hash(files), files, tuple(problems), tables=tables.values)
+
+
+def _are_too_many(read: list[tuple[RuleFile, Entries]], report: Report) -> bool:
+    """Whether there are more rules than may be; the report tells which is the first of them."""
+    left = MAX_RULES
+    for _, entries in read:
+        listed = entries["rules"][1] if "rules" in entries else None
+        if not isinstance(listed, document.Sequence):
+            continue
+        if len(listed.items) > left:
+            told = f"more than {MAX_RULES:,} rules: a table may say in one what many rules do"
+            report.error(listed.items[left].mark, told)
+            return True
+        left -= len(listed.items)
+    return False
 
 
 def _entries(file: RuleFile, report: Report) -> Entries:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rules.document import Node
     from rules.problems import Mark, Report
 
+MAX_ENTRIES: Final = 500_000
+"""Keys of all tables together."""
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -42,6 +45,9 @@ class Tables:
                 report.error(mark, f"the table '{name}' is taken: by that at {self.marks[name]}")
             elif not isinstance(table, document.Mapping):
                 report.error(table.mark, f"the table '{name}' is a mapping of keys to values")
+            elif sum(map(len, self.values.values())) + len(table.entries) > MAX_ENTRIES:
+                told = f"with the table '{name}' the tables have more than {MAX_ENTRIES:,} keys"
+                report.error(mark, told)
             else:
                 self.values[name] = document.plain(table)
             self.marks.setdefault(name, mark)

@@ -118,7 +118,7 @@ def a_type(done: Delivery, _: Originals, random: Random) -> Delivery:
 
 
 def odd_headers(done: Delivery, _: Originals, random: Random) -> Delivery:
-    name, value = random.choice(done.headers)
+    name, value = random.choice(done.headers or (("X-None", ""),))
     match random.randrange(4):
         case 0:
             return replace(done, headers=tuple(pair for pair in done.headers if pair[0] != name))
