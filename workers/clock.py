@@ -20,6 +20,8 @@ CLOCK_STEP_SECONDS: Final = 1.0
 
 MOST_AHEAD_SECONDS: Final = 300.0
 """An event of the far future is somebody's mistake."""
+_FIRST: Final = -62_135_596_800.0
+_LAST: Final = 253_402_300_799.0
 _FORGETTING: Final = 0.01
 _INSTANT: Final = 0.000_002
 """Scores in Redis are written to the microsecond: two of these apart are never rounded to one."""
@@ -75,10 +77,12 @@ def unix_seconds(told: tuple[int, int]) -> float:
 
 @lru_cache(maxsize=4096)  # a page shows the same ones again and again
 def rfc3339(seconds: float | None) -> str | None:
-    """Unix seconds as RFC 3339 UTC with milliseconds."""
+    """Unix seconds as RFC 3339 UTC with milliseconds; the first or last of the years 1 to 9999 for
+    what lies beyond: a server may tell any time at all.
+    """
     if seconds is None:
         return None
-    written = datetime.fromtimestamp(seconds, UTC)
+    written = datetime.fromtimestamp(min(max(seconds, _FIRST), _LAST), UTC)
     return written.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from workers.clock import CLOCK_STEP_SECONDS, Ahead, RedisClock
+from workers.clock import CLOCK_STEP_SECONDS, Ahead, RedisClock, rfc3339
 from workers.hold import Document
 
 
@@ -56,3 +56,18 @@ def test_an_event_of_the_far_future_is_not_believed() -> None:
     ahead = Ahead()
     ahead.heard(event_at=1e12, received_at=100.0)
     assert ahead.seconds == 300.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (253_402_300_800, "9999-12-31T23:59:59.000Z"),
+        (2**63 - 1, "9999-12-31T23:59:59.000Z"),
+        (10**20, "9999-12-31T23:59:59.000Z"),
+        (-(2**63), "0001-01-01T00:00:00.000Z"),
+        (1e300, "9999-12-31T23:59:59.000Z"),
+    ],
+)
+def test_a_time_that_no_calendar_has_is_written_as_the_nearest(seconds, written):
+    assert rfc3339(seconds) == written
