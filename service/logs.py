@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import structlog
 
+from rules.problems import printable
 from service.log_bounds import LogBounds
 
 if TYPE_CHECKING:
@@ -79,8 +80,24 @@ def _renderer(stream: TextIO) -> Processor:
     if stream.isatty():
         # The richer formatters show the variables of every frame, secrets among them.
         plain = structlog.dev.plain_traceback
-        return structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=plain)
+        return _Printed(structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=plain))
     return _Json()
+
+
+class _Printed:
+    """Renders for a terminal, which must obey nothing that stands in a line.
+
+    Rooms and people have names that strangers chose.
+    """
+
+    def __init__(self, render: Processor) -> None:
+        self._render = render
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> Any:  # noqa: ANN401 - what a renderer gives
+        for key, value in event.items():
+            if isinstance(value, str) and key != "exception":
+                event[key] = printable(value)
+        return self._render(logger, name, event)
 
 
 class _Json:

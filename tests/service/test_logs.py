@@ -105,3 +105,13 @@ def test_secrets_are_struck_out_whoever_logs_them(stream, logger):
     assert SECRET not in stream.getvalue()
     assert "-local" not in stream.getvalue()
     assert "***" in stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["\x1b]0;mine\x07x", "\x1b[2J", "a\u202eb", "\u009b31m", "x\ry"])
+def test_a_terminal_obeys_nothing_that_strangers_have_named(name):
+    terminal = Terminal()
+    configure_logs("worker", stream=terminal)
+    structlog.get_logger("any").warning("dispatched", room=name, who=f"{name} {name}")
+    logging.getLogger("a.library").warning("it was %s", name)
+    assert name not in terminal.getvalue()
+    assert terminal.getvalue().count("\n") == 2
