@@ -13,12 +13,20 @@ from typing import Any, Final, NoReturn
 _NOTHING: Final[dict[str, Any]] = {}
 
 
-@lru_cache(maxsize=128)
+_LONG: Final = 4096
+"""Characters. What such a text unfolds into may be fifty times as large."""
+
+
 def json_object(text: str) -> dict[str, Any]:
     """Fields of the JSON object a text holds; no fields if it holds anything else.
 
-    The answer is shared: do not change it.
+    The answer is shared: do not change it. Few long texts are remembered: whoever may set metadata
+    would fill the memory with them.
     """
+    return _short(text) if len(text) <= _LONG else _long(text)
+
+
+def _read(text: str) -> dict[str, Any]:
     if not text.lstrip().startswith("{"):
         return _NOTHING
     try:
@@ -28,6 +36,10 @@ def json_object(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return _NOTHING
     return value if isinstance(value, dict) else _NOTHING
+
+
+_short: Final = lru_cache(maxsize=128)(_read)
+_long: Final = lru_cache(maxsize=4)(_read)
 
 
 def well_formed(text: str) -> str:

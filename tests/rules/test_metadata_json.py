@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.metadata import json_object
 from tests.rules.given import errors, joined, one, rule, rule_file
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -115,3 +117,20 @@ def test_characters_written_as_json_writes_them_are_those_characters():
     assert metadata(r'["\ud83d\ude00"]') == '["😀"]'
     (error,) = errors(rule_file(r'dispatch: {agent: a, metadata: ["\ud83d"]}'))
     assert "half of a surrogate pair" in error
+
+
+def test_metadata_that_unfolds_into_much_does_not_fill_the_memory():
+    """Whoever may set metadata can set another one each time: 64 kB are 1.6 MB when read."""
+    tracemalloc.start()
+    try:
+        for n in range(100):
+            json_object(f'{{"n": {n}, "a": [{",".join(["{}"] * 21_000)}]}}')
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 16 * 1024 * 1024
+
+
+def test_what_is_asked_again_is_read_once():
+    for text in ('{"a": 1}', f'{{"a": "{"x" * 10_000}"}}'):
+        assert json_object(text) is json_object(text)
