@@ -41,6 +41,8 @@ ANSWER_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0
 LEASE_SECONDS: Final = 10.0
 FORGOTTEN_SECONDS: Final = 86400
+_LONGEST: Final = 1000
+"""Characters of a name."""
 """How long it is remembered which agent a worker had that does not answer any more."""
 
 log = structlog.get_logger(__name__)
@@ -196,7 +198,7 @@ async def _asked(
         told = replace(told, error=f"no answer within {ANSWER_SECONDS:.0f} s")
     except (aiohttp.ClientError, OSError) as error:
         told = replace(told, error=str(error) or type(error).__name__)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         told = replace(told, error=f"it is no worker of livekit-agents: {error}")
     if told.error and was is not None:
         told = replace(told, agent=was.agent, sdk_version=was.sdk_version)
@@ -208,7 +210,7 @@ def _read(told: AskedWorker, status: int, content: bytes) -> AskedWorker:
     """What an answer says.
 
     Raises:
-        ValueError, TypeError, RecursionError: it is not what such a worker answers.
+        ValueError, TypeError, OverflowError, RecursionError: it is not what such a worker answers.
     """
     if status != HTTPStatus.OK:
         raise ValueError(f"it answers with {status}")
@@ -228,6 +230,8 @@ def _text(said: dict[str, Any], name: str) -> str:
     value = said.get(name, "")  # what is empty is not told, nor is what is 0
     if not isinstance(value, str):
         raise TypeError(f"its {name} is no text")
+    if len(value) > _LONGEST:
+        raise ValueError(f"its {name} has {len(value):,} characters")
     value.encode()  # one half of a pair of surrogates could be shown nowhere
     return value
 

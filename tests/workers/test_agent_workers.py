@@ -123,6 +123,13 @@ def test_one_that_stops_is_down_and_its_agent_is_remembered_until_it_is_back(
             200,
             "it is no worker of livekit-agents: ",
         ),
+        ({**TOLD, "worker_load": 10**400}, 200, "it is no worker of livekit-agents: "),
+        ({**TOLD, "active_jobs": 10**4000}, 200, "it is no worker of livekit-agents: "),
+        (
+            {**TOLD, "agent_name": "a" * 1001},
+            200,
+            "it is no worker of livekit-agents: its agent_na",
+        ),
         (b"[" * 60_000, 200, "it is no worker of livekit-agents: "),
         (b" " * 70_000 + b"{}", 200, "it is no worker of livekit-agents: it answers with more"),
         (TOLD, 302, "it is no worker of livekit-agents: it answers with 302"),

@@ -29,7 +29,7 @@ from rules.event import whole_participant, whole_room
 from workers.errors import NotFound, ProviderError, Refused, Unauthorized, Unclear
 from workers.providers.base import CALL_SECONDS, Job, Listed, Order, Snapshot
 from workers.providers.rooms import RoomLookup
-from workers.providers.wire import UNCLEAR_STATUS, open_session, told_as_ours
+from workers.providers.wire import LONGEST_WORDS, UNCLEAR_STATUS, open_session, told_as_ours
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -196,7 +196,8 @@ async def _call(request: Awaitable[T]) -> T:
 
 def _meaning(error: TwirpError) -> ProviderError:
     code = "" if error.code == "unknown" else f" {error.code}"
-    said = f"LiveKit answered {error.status}{code}: {error.message}".rstrip(": ")
+    words = error.message[:LONGEST_WORDS]
+    said = f"LiveKit answered {error.status}{code[:LONGEST_WORDS]}: {words}".rstrip(": ")
     match error.status:
         case 401 | 403:
             return Unauthorized(f"{said}; check LIVEKIT_API_KEY and LIVEKIT_API_SECRET")
@@ -221,7 +222,7 @@ def _listed(dispatch: AgentDispatch) -> Listed:
                 identity=job.state.participant_identity,
                 worker_id=job.state.worker_id,
                 status=str(job.state.status),
-                error=job.state.error,
+                error=job.state.error[:LONGEST_WORDS],
             )
             for job in dispatch.state.jobs
         ),

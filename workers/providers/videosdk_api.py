@@ -12,7 +12,7 @@ from workers.errors import NotFound, ProviderError, Refused, Unauthorized, Uncle
 from workers.providers.base import CALL_SECONDS
 from workers.providers.videosdk_answers import last_page, read_object, words_of
 from workers.providers.videosdk_tokens import Tokens
-from workers.providers.wire import UNCLEAR_STATUS, open_session, told_as_ours
+from workers.providers.wire import LONGEST_WORDS, UNCLEAR_STATUS, open_session, told_as_ours
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,7 +28,6 @@ _NOT_THERE: Final = re.compile(r"\w (was )?not found\b|\bnot exist", re.IGNORECA
 _METHOD: Final = re.compile(
     r"/v2/(?:(agent/dispatch|public/rsa-public-key)|(sessions)/(?:(?:[^/]+/)?(participants/\w+))?)$"
 )
-_LONGEST_WORDS: Final = 300
 _UNAUTHORIZED: Final = 401
 
 
@@ -144,7 +143,7 @@ class Api:
             text = await response.text(errors="replace")
         words = words_of(text)
         told = words.replace(token, "…") if token else words
-        return Answer(response.status, text, told[:_LONGEST_WORDS])
+        return Answer(response.status, text, told[:LONGEST_WORDS])
 
     def _meaning(self, answer: Answer) -> ProviderError:
         said = f"VideoSDK answered {answer.status}: {answer.words}".rstrip(": ")

@@ -23,6 +23,10 @@ UNCLEAR_STATUS: Final = frozenset({408, 429})
 """Refusals that do not say whether the call was carried out."""
 LATE: Final = 0.9
 """The share of a call's time after which its end is for want of time: some went before it began."""
+MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""A hundred thousand rooms listed. More does not come over most networks in the time of a call."""
+LONGEST_WORDS: Final = 300
+"""Of what a provider says of a failure: it goes into logs and history."""
 _BUSY_STATUS: Final = frozenset({429, 503})
 _SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 """The other form, a date, no provider sends."""
@@ -46,8 +50,32 @@ def open_session(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),
+        response_class=_Bounded,
         middlewares=(_heeding(rest), _telling(called, name)),
     )
+
+
+class _Bounded(aiohttp.ClientResponse):
+    """An answer that is read no further than it may be long, unpacked if it came packed."""
+
+    async def read(self) -> bytes:
+        """All of it.
+
+        Raises:
+            ClientPayloadError: that is too much.
+        """
+        if self._body is None:
+            try:
+                await self.content.readexactly(MOST_ANSWER_BYTES + 1)
+            except asyncio.IncompleteReadError as ended:
+                self._body = ended.partial
+            except BaseException:
+                self.close()
+                raise
+            else:
+                self.close()
+                raise aiohttp.ClientPayloadError(f"it is longer than {MOST_ANSWER_BYTES:,} bytes")
+        return await super().read()
 
 
 @contextmanager
