@@ -24,6 +24,7 @@ bin := .venv/bin
 runtime := .venv/.runtime
 tools := .venv/.tools
 engines := .venv/.engines
+auditor := .venv/.auditor
 
 .PHONY: help
 help: ## Show this list
@@ -58,6 +59,12 @@ soak: $(engines) ## Half an hour of calls with faults thrown in, and what become
 .PHONY: bench
 bench: $(engines) ## Measure the service beside what people would run otherwise
 	@$(bin)/python -m tests.benchmarks $(ARGS)
+
+.PHONY: audit
+audit: $(auditor) ## Look up what is installed among known vulnerabilities (asks pypi.org)
+	@$(bin)/python -m pip --disable-pip-version-check freeze --exclude-editable > .venv/installed.txt
+	@$(bin)/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		-r .venv/installed.txt $(ARGS)
 
 .PHONY: format
 format: $(tools) ## Put the code into its format
@@ -122,6 +129,12 @@ $(engines): pyproject.toml
 # For every Python and platform at once; the build backend is among what the image is built from.
 resolve = $(bin)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--custom-compile-command 'make constraints'
+
+$(auditor): pyproject.toml
+	@$(venv)
+	@echo "installing livekit-dispatcher and pip-audit into .venv"
+	@$(install) -e '.[audit]'
+	@touch $(runtime) $@
 
 install = $(bin)/python -m pip --disable-pip-version-check --quiet install
 
