@@ -52,7 +52,7 @@ def padded_by_hand(prefix: bytes) -> bytes:
 
 MADE = {
     "PSS": KEY.sign(RAW, PSS, SHA256()),
-    "SHA-1": KEY.sign(RAW, V15, SHA1()),
+    "SHA-1": KEY.sign(RAW, V15, SHA1()),  # noqa: S303 - to be refused
     "SHA-384": KEY.sign(RAW, V15, SHA384()),
     "SHA-512": KEY.sign(RAW, V15, SHA512()),
     "of the hash": KEY.sign(hashlib.sha256(RAW).digest(), V15, SHA256()),
@@ -60,7 +60,7 @@ MADE = {
     "of nothing": KEY.sign(b"", V15, SHA256()),
     "of another body's hash": KEY.sign(hashlib.sha256(b"x").digest(), V15, Prehashed(SHA256())),
     "another key": OTHER_KEY.sign(RAW, V15, SHA256()),
-    "a smaller key": rsa.generate_private_key(65537, 1024).sign(RAW, V15, SHA256()),
+    "a smaller key": rsa.generate_private_key(65537, 1024).sign(RAW, V15, SHA256()),  # noqa: S505 - to be refused
     "a larger key": rsa.generate_private_key(65537, 3072).sign(RAW, V15, SHA256()),
     "an elliptic curve": ec.generate_private_key(ec.SECP256R1()).sign(RAW, ec.ECDSA(SHA256())),
     "Ed25519": ed25519.Ed25519PrivateKey.generate().sign(RAW),
