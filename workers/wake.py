@@ -12,17 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rq import Queue
-from rq.job import JobStatus
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from workers import keys
 from workers.entries import QUEUED_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
-    from rq.job import Job
 
 FAILURE_SECONDS: Final = 3600
+_FUNCTION: Final = "workers.wake.drain"
 READY_SECONDS: Final = 3600
 """How long one lies ready: not for ever, as nobody else would ever remove its job."""
 
@@ -35,6 +37,37 @@ class Drains(Protocol):
 
     def drain(self) -> None:
         """Look at it now; return when what is due is taken, or every place is."""
+
+
+class WakeJob(Job):
+    """A wake-up, whatever a job in Redis says that it is.
+
+    RQ calls any function by its name, with arguments: whoever could write to Redis could run any
+    program as a worker. Here nothing else is called, before a job, for it or after it.
+    """
+
+    @property
+    def func(self) -> Callable[[], None]:
+        """What RQ calls.
+
+        Raises:
+            ValueError: the job is for something else.
+        """
+        if self.func_name != _FUNCTION or self.instance is not None:
+            raise ValueError(f"this queue is for wake-ups, not for {self.func_name!r:.100}")
+        return drain
+
+    @property
+    def success_callback(self) -> None:
+        """None."""
+
+    @property
+    def failure_callback(self) -> None:
+        """None."""
+
+    @property
+    def stopped_callback(self) -> None:
+        """None."""
 
 
 _loop_of_this_process: Drains | None = None
@@ -77,7 +110,7 @@ def _job(queue: Queue, ttl: int) -> Job:
     # No job id of our own: a killed job would hold its id and block every later wake-up. No time
     # limit either: RQ's is a signal in the middle of whatever the process is doing.
     return queue.create_job(
-        "workers.wake.drain",
+        _FUNCTION,
         timeout=-1,
         result_ttl=0,
         failure_ttl=FAILURE_SECONDS,

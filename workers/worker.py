@@ -84,6 +84,7 @@ class DrainWorker(SimpleWorker):
     """RQ's in-process worker, tied to the loop beside it."""
 
     queue_class = WakeQueue
+    job_class = wake.WakeJob
     stopping: threading.Event
 
     def handle_warm_shutdown_request(self) -> None:
