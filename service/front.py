@@ -221,11 +221,17 @@ def environ(scope: Scope | Asked, body: bytes) -> WSGIEnvironment:
             continue
         key = name.upper().replace("-", "_")
         named = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-        request[named] = f"{request[named]},{value}" if named in request else value
+        text = value if value.isascii() else _as_wsgi(value)
+        request[named] = f"{request[named]},{text}" if named in request else text
     return request
 
 
-def _address(scope: Scope) -> str:
+def _as_wsgi(value: str) -> str:
+    """Bytes beyond ASCII as WSGI has them: each as the letter of its number."""
+    return value.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _address(scope: Scope | Asked) -> str:
     """Of whoever is connected."""
     return str(scope.client).rpartition(":")[0].strip("[]")
 

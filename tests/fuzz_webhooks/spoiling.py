@@ -44,7 +44,7 @@ def spoil(given: Delivery, originals: Originals, random: Random) -> Delivery:
         done = way(done, originals, random)
         done = replace(done, spoiled=(*done.spoiled, way.__name__))
     done = replace(done, headers=tuple(_sendable(done.headers)))
-    return replace(done, good=holds(done, given))
+    return replace(done, good=holds(done, originals))
 
 
 def _sendable(headers: Headers) -> Iterator[tuple[str, str]]:

@@ -210,3 +210,61 @@ def test_an_admin_port_in_use_is_one_line_and_status_1(house):
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert "set DISPATCHER_ADMIN_PORT to another" in line
+
+
+def told(house, head, body=b"", length=None):
+    """All that is answered on the admin port to a request written by hand."""
+    length = len(body) if length is None else length
+    with socket.create_connection(("127.0.0.1", house.admin_port), timeout=20) as connection:
+        with contextlib.suppress(OSError):  # it may be refused before it is whole
+            connection.sendall(
+                head + b"Host: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % length + body
+            )
+        answer = b""
+        with contextlib.suppress(OSError):
+            while part := connection.recv(65536):
+                answer += part
+    return answer
+
+
+def resident(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of memory")
+def test_a_packed_body_is_not_unpacked(house, server):
+    """A megabyte that is half a gigabyte, from somebody who has shown nothing."""
+    [web] = children(server.pid)
+    packed = gzip.compress(b" " * 1024 * 1024, 9) * 512
+    assert len(packed) < 1024 * 1024
+    before = resident(web)
+    kind = b"Content-Encoding: gzip\r\nContent-Type: application/json\r\n"
+    for path in (b"/api/v1/decide", b"/sign-in"):
+        assert b"HTTP/1.1 4" in told(house, b"POST %s HTTP/1.1\r\n" % path + kind, packed)
+    peak = Path(f"/proc/{web}/status").read_text().split("VmHWM:")[1].split()[0]
+    assert int(peak) * 1024 - before < 128 * 1024 * 1024
+
+
+@pytest.mark.usefixtures("server")
+def test_bytes_that_are_no_text_are_refused_as_any_others(house):
+    for name in (b"Authorization", b"Cookie", b"X-Forwarded-For"):
+        for value in (b"\xff\xfe", "€".encode(), b"Bearer \xc3\x28", b"\x80" * 1000):
+            text = b"lkd_session=" + value if name == b"Cookie" else value
+            for line in (b"GET /api/v1/rooms", b"GET /", b"POST /sign-in", b"GET /live"):
+                answer = told(house, b"%s HTTP/1.1\r\n%s: %s\r\n" % (line, name, text))
+                assert int(answer.split()[1]) in (303, 400, 401), (line, name, answer[:200])
+
+
+@pytest.mark.usefixtures("server")
+def test_heads_are_bounded_there_too(house):
+    assert ask_admin(house, "GET", "/" + "a" * 8000)[0] == 404
+    assert b" 4" in told(house, b"GET /%s HTTP/1.1\r\n" % (b"a" * 9000))[:12]
+    many = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1000) for n in range(20))
+    assert b" 431 " in told(house, b"GET /healthz HTTP/1.1\r\n" + many)[:20]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_body_that_is_too_long_is_not_waited_for(house):
+    answer = told(house, b"POST /api/v1/decide HTTP/1.1\r\n", b"x", length=2_000_000)
+    assert b" 413 " in answer[:20]
+    assert house.healthy()

@@ -45,6 +45,6 @@ def test_the_campaign_would_tell_of_a_fault(status, changed, fault):
 def test_what_is_unspoiled_holds_and_most_of_what_is_spoiled_does_not():
     random, originals = Random(3), Originals()
     given = [originals.one(random) for _ in range(300)]
-    assert all(holds(each, each) for each in given)
+    assert all(holds(each, originals) for each in given)
     spoiled = [spoil(each, originals, random) for each in given]
     assert sum(each.good for each in spoiled) < 60
