@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from rules import document, expression, files, limits, loader, tables, template_budget, templates
-from service import attempts, bodies, front, heads, json_limits, log_bounds, problems, serve
+from service import (
+    admin_port,
+    attempts,
+    bodies,
+    front,
+    heads,
+    json_limits,
+    log_bounds,
+    problems,
+    serve,
+)
 from service.api import query
 from service.dashboard import live
 from tests.service.test_every_route import OPEN
@@ -27,6 +37,7 @@ LIMITS = {
     "items of a page": [query.MOST],
     "streams of a process to open pages": [live.MOST_STREAMS],
     "connections of a process": [serve.CONNECTIONS],
+    "connections at a port of `DISPATCHER_ADMIN_PORT`": [admin_port.CONNECTIONS],
     "attempts of one sender with a token": [attempts.A_MINUTE],
     "attempts from one address": [attempts.A_MINUTE_FROM_ONE_ADDRESS],
     "lines of one kind of warning in a web process's log": [log_bounds.MOST_A_SECOND],

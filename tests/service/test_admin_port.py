@@ -227,24 +227,6 @@ def told(house, head, body=b"", length=None):
     return answer
 
 
-def resident(pid):
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of memory")
-def test_a_packed_body_is_not_unpacked(house, server):
-    """A megabyte that is half a gigabyte, from somebody who has shown nothing."""
-    [web] = children(server.pid)
-    packed = gzip.compress(b" " * 1024 * 1024, 9) * 512
-    assert len(packed) < 1024 * 1024
-    before = resident(web)
-    kind = b"Content-Encoding: gzip\r\nContent-Type: application/json\r\n"
-    for path in (b"/api/v1/decide", b"/sign-in"):
-        assert b"HTTP/1.1 4" in told(house, b"POST %s HTTP/1.1\r\n" % path + kind, packed)
-    peak = Path(f"/proc/{web}/status").read_text().split("VmHWM:")[1].split()[0]
-    assert int(peak) * 1024 - before < 128 * 1024 * 1024
-
-
 @pytest.mark.usefixtures("server")
 def test_bytes_that_are_no_text_are_refused_as_any_others(house):
     for name in (b"Authorization", b"Cookie", b"X-Forwarded-For"):
