@@ -53,7 +53,7 @@ def connect(settings: Settings) -> redis.Redis:
     if isinstance(address, Path):
         return redis.Redis(unix_socket_path=str(address), **options)
     if isinstance(address, Sentinels):
-        return address.client(_TIMEOUTS, options)
+        return address.client(options)
     return redis.Redis.from_url(address, **options)
 
 
@@ -82,7 +82,7 @@ def connect_async(
     if isinstance(address, Path):
         return redis.asyncio.Redis(unix_socket_path=str(address), **options)
     if isinstance(address, Sentinels):
-        return address.async_client(_TIMEOUTS, options)
+        return address.async_client(options)
     return redis.asyncio.Redis.from_url(address, **options)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PORT: Final = 26379
+_TIMEOUTS: Final[dict[str, Any]] = {"socket_connect_timeout": 1, "socket_timeout": 1}
+"""A sentinel answers in a moment or is cut off, and while one is waited for no primary is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +34,32 @@ class Sentinels:
     auth: dict[str, Any]
     """The user and password of the sentinels themselves, from the query."""
 
-    def client(self, timeouts: Mapping[str, Any], options: Mapping[str, Any]) -> redis.Redis:
+    def client(self, options: Mapping[str, Any]) -> redis.Redis:
         """A client that asks the sentinels for the master whenever it connects."""
         sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            self.hosts, sentinel_kwargs={**self.auth, **timeouts, "retry": Retry(NoBackoff(), 0)}
+            self.hosts, sentinel_kwargs={**self.auth, **_TIMEOUTS, "retry": Retry(NoBackoff(), 0)}
         )
         client: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
-            self.service, connection_pool_class=_Pool, **self.server, **options
+            self.service,
+            connection_pool_class=_Pool,
+            connection_class=_Connection,
+            **self.server,
+            **options,
         )
         return client
 
-    def async_client(
-        self, timeouts: Mapping[str, Any], options: Mapping[str, Any]
-    ) -> redis.asyncio.Redis:
+    def async_client(self, options: Mapping[str, Any]) -> redis.asyncio.Redis:
         """The same for an event loop."""
         sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
             self.hosts,
-            sentinel_kwargs={**self.auth, **timeouts, "retry": AsyncRetry(NoBackoff(), 0)},
+            sentinel_kwargs={**self.auth, **_TIMEOUTS, "retry": AsyncRetry(NoBackoff(), 0)},
         )
         client: redis.asyncio.Redis = sentinel.master_for(
-            self.service, connection_pool_class=_AsyncPool, **self.server, **options
+            self.service,
+            connection_pool_class=_AsyncPool,
+            connection_class=_AsyncConnection,
+            **self.server,
+            **options,
         )
         return client
 
@@ -111,6 +119,47 @@ def _host(text: str) -> tuple[str, int]:
     if not parts.hostname:
         raise ValueError("it must name the sentinels' hosts")
     return parts.hostname, port_of(parts) or _PORT
+
+
+class _Connection(redis.sentinel.SentinelManagedConnection):
+    """One that never goes back to a server that has lost its place.
+
+    redis-py 8.1 leaves a connection open whose answer did not come in time: the next command is
+    given that late answer (redis/redis-py pull request 4292). And a connection that is lost in a
+    command goes to the address it had, without asking the sentinels (issue 3874).
+    """
+
+    def read_response(
+        self,
+        *args: Any,  # noqa: ANN401 - redis-py's
+        disconnect_on_error: bool | None = True,
+        **options: Any,  # noqa: ANN401 - redis-py's
+    ) -> Any:  # noqa: ANN401 - any answer
+        return super().read_response(*args, disconnect_on_error=disconnect_on_error, **options)
+
+    def connect_check_health(
+        self,
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's
+        retry_socket_connect: bool = True,  # noqa: FBT001, FBT002 - redis-py's
+    ) -> None:
+        if retry_socket_connect:  # not from `connect`, which knows the address
+            self.connect()  # type: ignore[no-untyped-call]  # redis-py's
+        else:
+            super().connect_check_health(check_health, retry_socket_connect)
+
+
+class _AsyncConnection(redis.asyncio.sentinel.SentinelManagedConnection):
+    """The same for an event loop, where only the second is to be mended."""
+
+    async def connect_check_health(
+        self,
+        check_health: bool = True,  # noqa: FBT001, FBT002 - redis-py's
+        retry_socket_connect: bool = True,  # noqa: FBT001, FBT002 - redis-py's
+    ) -> None:
+        if retry_socket_connect:
+            await self.connect()  # type: ignore[no-untyped-call]  # redis-py's
+        else:
+            await super().connect_check_health(check_health, retry_socket_connect)
 
 
 class _Pool(redis.sentinel.SentinelConnectionPool):
