@@ -11,7 +11,9 @@ from service.api.described import Described, described
 from service.api.models import Alive, Ready
 from service.notifications import notifications
 from service.persistence import persistence
+from service.replicas import replicas
 from workers.connection import unreachable
+from workers.copies import is_copied
 from workers.pauses import Pauses
 from workers.presence import workers_at_work
 from workers.reconcile import last_pass
@@ -49,6 +51,8 @@ def health(
         checks = {"redis": store, "rules": _rules(in_force, redis), "webhooks": deliveries.told()}
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
+            if is_copied(redis):
+                checks["replicas"] = replicas(redis)
             checks["workers"] = _workers(redis, in_force)
             checks["pauses"] = _pauses(redis)
             checks["reconcile"] = _reconcile(settings, redis)

@@ -215,6 +215,7 @@ def _not_stored(event: Event, error: RedisError) -> Problem:
     log.error("webhook_not_stored", error=str(error), event_id=event.id)
     return Problem(
         problems.STORE_UNREACHABLE,
-        "Redis cannot be reached. The event is not stored: send it again.",
+        "Redis cannot be reached, or has not confirmed the event in time. It is not stored: send it"
+        " again.",
         headers=_AGAIN,
     )

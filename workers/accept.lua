@@ -5,9 +5,14 @@
 --       3 seconds to remember the id
 --       4 milliseconds a wake-up may take; 0: nobody needs one
 --       5 prefix of RQ's jobs   6 seconds a wake-up in the queue is worth anything
+--       7 if there: WAIT follows, which answers for what this connection has written. So a
+--         duplicate writes too: it is no better copied than the event it repeats
 -- Answers 'duplicate'; 'accepted'; 'woken': accepted, and the wake-up made ready is in the queue;
 --   or 'wake': accepted, and nobody has been woken yet.
 if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[3]) then
+  if ARGV[7] then
+    redis.call('EXPIRE', KEYS[1], ARGV[3])
+  end
   return 'duplicate'
 end
 local time = redis.call('TIME')

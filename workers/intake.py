@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from workers import scripts
+from workers.copies import is_copied
 from workers.entries import event_offer, look_offer
 from workers.wake import make_ready, wake
 
@@ -26,6 +27,8 @@ Accepted = Literal["accepted", "duplicate"]
 ANSWER_SECONDS: Final = 5.0
 """How long a webhook waits for Redis, those before it in the line counted."""
 
+AGAIN_SECONDS: Final = 0.2
+
 log = structlog.get_logger(__name__)
 
 
@@ -34,9 +37,11 @@ class Intake:
 
     def __init__(self, redis: redis.Redis) -> None:
         self._redis = redis
+        self._copied = (1,) if is_copied(redis) else ()
 
     def accept(self, server_id: str, event: Event) -> Accepted:
-        """Store an event; when this returns it is in Redis, under that server's persistence.
+        """Store an event; when this returns it is in Redis, under that server's persistence, and
+        behind sentinels on a replica too.
 
         Raises:
             RedisError: it may or may not have been stored; offered again, it is stored once.
@@ -57,7 +62,8 @@ class Intake:
         Raises:
             RedisError: it may or may not have been stored; offered again, it is stored once.
         """
-        answer: bytes = scripts.call(self._redis, scripts.ACCEPT, offer.keys, offer.args)
+        args = [*offer.args, *self._copied]
+        answer: bytes = scripts.call_copied(self._redis, scripts.ACCEPT, offer.keys, args)
         if answer == b"duplicate":
             return "duplicate"
         if answer == b"wake":
@@ -86,25 +92,47 @@ class GatheringIntake:
         """
         self._runner = runner
         self._redis = redis
+        self._copied = (1,) if is_copied(runner.redis) else ()
         self._waker = ThreadPoolExecutor(1, thread_name_prefix="waker")
 
     async def accept(self, server_id: str, event: Event) -> Accepted:
-        """Store an event; when this returns it is in Redis, under that server's persistence.
+        """As `Intake.accept`.
 
         Raises:
             RedisError: it may or may not have been stored; offered again, it is stored once.
         """
         offer = event_offer(server_id, event)
+        failed: list[RedisError] = []
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await self._runner.call(scripts.ACCEPT, offer.keys, offer.args)
+                answer = await self._stored(offer, failed)
         except TimeoutError:
-            raise RedisTimeoutError(f"no answer within {ANSWER_SECONDS:.0f} seconds") from None
+            why = f": {failed[-1]}" if failed else ""
+            told = f"no answer within {ANSWER_SECONDS:.0f} seconds{why}"
+            raise RedisTimeoutError(told) from None
         if answer == b"duplicate":
             return "duplicate"
         if answer in (b"wake", b"woken"):
             asyncio.get_running_loop().run_in_executor(self._waker, self._wake, answer)
         return "accepted"
+
+    async def _stored(self, offer: Offer, failed: list[RedisError]) -> bytes:
+        """What the script answers. Behind sentinels another primary may be a moment away, and
+        LiveKit sends an event five times: such a moment must not cost it one of them.
+        """
+        args = [*offer.args, *self._copied]
+        while True:
+            try:
+                answer: bytes = await self._runner.call(
+                    scripts.ACCEPT, offer.keys, args, copied=True
+                )
+            except RedisError as error:
+                if not self._copied:
+                    raise
+                failed.append(error)
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return answer
 
     def _wake(self, answer: bytes) -> None:
         try:

@@ -10,10 +10,12 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
+
+from workers.copies import WAIT, checked, is_copied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +71,41 @@ def call(redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence
         return redis.eval(script.text, len(keys), *keys, *args)
 
 
+def call_copied(
+    redis: redis.Redis, script: Script, keys: Sequence[str], args: Sequence[Arg]
+) -> Any:  # noqa: ANN401 - as the script answers
+    """The same, and behind sentinels wait until a replica has what it wrote.
+
+    Raises:
+        NotCopied: none has confirmed it.
+        RedisError: Redis could not be reached or refused.
+    """
+    if not is_copied(redis):
+        return call(redis, script, keys, args)
+    answer = _copied(redis, "EVALSHA", script.sha, len(keys), *keys, *args)
+    if isinstance(answer, NoScriptError):
+        answer = _copied(redis, "EVAL", script.text, len(keys), *keys, *args)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _copied(redis: redis.Redis, *command: Arg) -> Any:  # noqa: ANN401 - as the script answers
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+        pipe.execute_command(*WAIT)  # type: ignore[no-untyped-call]
+        return checked(*pipe.execute(raise_on_error=False))
+
+
+class _Call(NamedTuple):
+    """A call that waits for its round trip."""
+
+    answer: asyncio.Future[Any]
+    script: Script
+    args: tuple[Arg, ...]
+    copied: bool
+
+
 class ScriptRunner:
     """Runs scripts for the coroutines of one loop, many calls in one round trip.
 
@@ -80,13 +117,23 @@ class ScriptRunner:
     def __init__(self, redis: redis.asyncio.Redis, flights: int = FLIGHTS) -> None:
         self.redis = redis
         self._flights = flights
-        self._waiting: list[tuple[asyncio.Future[Any], Script, tuple[Arg, ...]]] = []
+        self._is_copied = is_copied(redis)
+        self._waiting: list[_Call] = []
         self._sends: set[asyncio.Task[None]] = set()
 
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401
+    async def call(
+        self, script: Script, keys: Sequence[str], args: Sequence[Arg], *, copied: bool = False
+    ) -> Any:  # noqa: ANN401
         """Run a script.
 
+        Args:
+            script: which.
+            keys: as it takes them.
+            args: as it takes them.
+            copied: behind sentinels wait until a replica has what it wrote.
+
         Raises:
+            NotCopied: none has confirmed it.
             RedisError: Redis could not be reached or refused. A lost connection says nothing of
                 whether the script ran.
         """
@@ -94,7 +141,8 @@ class ScriptRunner:
         answer: asyncio.Future[Any] = loop.create_future()
         if not self._waiting and len(self._sends) < self._flights:
             loop.call_soon(self._send)
-        self._waiting.append((answer, script, (len(keys), *keys, *args)))
+        copied = copied and self._is_copied
+        self._waiting.append(_Call(answer, script, (len(keys), *keys, *args), copied))
         return await answer
 
     def _send(self) -> None:
@@ -109,30 +157,38 @@ class ScriptRunner:
         self._sends.discard(task)
         self._send()
 
-    async def _run(self, calls: list[tuple[asyncio.Future[Any], Script, tuple[Arg, ...]]]) -> None:
+    async def _run(self, calls: list[_Call]) -> None:
         try:
             answers = await self._pipelined(calls)
         except OSError as error:
             answers = [RedisConnectionError(str(error))] * len(calls)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             answers = [error] * len(calls)
-        for (future, _, _), answer in zip(calls, answers, strict=True):
-            if future.cancelled():
+        for each, answer in zip(calls, answers, strict=True):
+            if each.answer.cancelled():
                 continue
             if isinstance(answer, Exception):
-                future.set_exception(answer)
+                each.answer.set_exception(answer)
             else:
-                future.set_result(answer)
+                each.answer.set_result(answer)
 
-    async def _pipelined(
-        self, calls: list[tuple[asyncio.Future[Any], Script, tuple[Arg, ...]]]
-    ) -> list[Any]:
+    async def _pipelined(self, calls: list[_Call]) -> list[Any]:
+        """The answer to each, or what it raises. One WAIT is for all of them."""
+        waits = any(each.copied for each in calls)
         async with self.redis.pipeline(transaction=False) as pipe:
-            for _, script, args in calls:
-                pipe.execute_command("EVALSHA", script.sha, *args)
+            for each in calls:
+                pipe.execute_command("EVALSHA", each.script.sha, *each.args)
+            if waits:
+                pipe.execute_command(*WAIT)
             answers: list[Any] = await pipe.execute(raise_on_error=False)
-            for n, (_, script, args) in enumerate(calls):
+            told = answers.pop() if waits else None
+            for n, each in enumerate(calls):
                 if isinstance(answers[n], NoScriptError):  # it did not run: run it by its text
-                    pipe.execute_command("EVAL", script.text, *args)
-                    [answers[n]] = await pipe.execute(raise_on_error=False)
+                    pipe.execute_command("EVAL", each.script.text, *each.args)
+                    if each.copied:
+                        pipe.execute_command(*WAIT)
+                    answers[n], *more = await pipe.execute(raise_on_error=False)
+                    answers[n] = checked(answers[n], *more) if more else answers[n]
+                elif each.copied:
+                    answers[n] = checked(answers[n], told)
         return answers
