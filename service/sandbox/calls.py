@@ -32,6 +32,8 @@ class Call:
     """Name of the fault it met."""
     worked: bool = False
     """Whether it was carried out."""
+    caller: str | None = None
+    """The address it came from, where that is known."""
 
     @property
     def request(self) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Delivery:
     """What came of each: an HTTP status, or the name of a connection's error."""
     outcome: str = "pending"
     """`pending`, `delivered`, `refused` (a final 4xx), `lost` (retries ran out), `dropped`."""
+    answered_at: float | None = None
+    """When the last attempt was over, Unix seconds."""
 
     def to_json(self) -> dict[str, Any]:
         """As the control API shows it; the body holds a secret and is left out."""
@@ -155,6 +157,7 @@ class Deliveries(ABC):
         for wait in (*self._retry_waits, None):
             status, retry_after = await self._post(delivery, headers)
             delivery.attempts.append(status)
+            delivery.answered_at = time.time()
             if isinstance(status, int) and not _is_retried(status):
                 delivery.outcome = "delivered" if status < 400 else "refused"  # noqa: PLR2004
                 return

@@ -61,7 +61,7 @@ class Twirp:
             return _error(error, request)
         name = request.match_info["method"]
         call = Call(name, getattr(asked, "room", getattr(asked, "name", "")), asked, 0.0)
-        call.at = time.time()
+        call.at, call.caller = time.time(), request.remote
         self._calls.add(call)
         fault = self._faults.meet(name, call.room, names=OF_CALLS)
         call.fault = None if fault is None else str(fault.name)
