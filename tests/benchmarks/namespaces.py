@@ -40,21 +40,26 @@ def two_hosts() -> Iterator[tuple[Host, Host]]:
     block = FIRST + 4 * (pid % BLOCKS)
     enter = ("ip", "netns", "exec", there)  # becomes what it starts, so that is what we stop
     with ExitStack() as stack:
-        _make("ip", "netns", "add", there)
-        stack.callback(_remove, "netns", there)
-        _make("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", there)
-        stack.callback(_remove, "link", near)  # its other end goes with it
-        _make("ip", "address", "add", f"{block + 1}/30", "dev", near)
-        _make("ip", "link", "set", near, "up")
-        _make(*enter, "ip", "address", "add", f"{block + 2}/30", "dev", far)
-        _make(*enter, "ip", "link", "set", far, "up")
-        _make(*enter, "ip", "link", "set", "lo", "up")
+        make("ip", "netns", "add", there)
+        stack.callback(remove, "netns", there)
+        make("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", there)
+        stack.callback(remove, "link", near)  # its other end goes with it
+        make("ip", "address", "add", f"{block + 1}/30", "dev", near)
+        make("ip", "link", "set", near, "up")
+        make(*enter, "ip", "address", "add", f"{block + 2}/30", "dev", far)
+        make(*enter, "ip", "link", "set", far, "up")
+        make(*enter, "ip", "link", "set", "lo", "up")
         yield Host(str(block + 1)), Host(str(block + 2), enter)
 
 
-def _make(*command: str) -> None:
+def make(*command: str) -> str:
+    """Run a command of iproute2; what it prints.
+
+    Raises:
+        NoSecondHost: it is not there, or this machine does not let us.
+    """
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except OSError as error:
         raise NoSecondHost(f"{NEEDED} ({command[0]}: {error.strerror})") from None
     except subprocess.CalledProcessError as error:
@@ -62,5 +67,6 @@ def _make(*command: str) -> None:
         raise NoSecondHost(f"{NEEDED} ({' '.join(command)}: {said})") from None
 
 
-def _remove(kind: str, name: str) -> None:
+def remove(kind: str, name: str) -> None:
+    """Take away what `make` has made."""
     subprocess.run(["ip", kind, "delete", name], check=True)
