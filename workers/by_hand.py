@@ -53,6 +53,7 @@ async def obey(hold: Hold, tools: Tools, given: Mapping[str, Any], *, received_a
     Raises:
         Fenced, RedisError: as `DueQueue.commit`.
         NotYet: LiveKit could not be asked.
+        ValueError: it is an order of a newer version.
     """
     order = Order(str(given["id"]), given, received_at)
     if given["order"] == orders.DISPATCH:
@@ -62,8 +63,10 @@ async def obey(hold: Hold, tools: Tools, given: Mapping[str, Any], *, received_a
         live = [d for d in hold.record.dispatches.values() if d.live]
         # One that took over from it meanwhile is what is meant now.
         await _withdraw(hold, tools, order, [d for d in live if asked in (d.id, d.follows)])
-    else:
+    elif given["order"] == orders.REMOVE_AGENT:
         await _remove_agent(hold, tools, order)
+    else:
+        raise ValueError(f"the order {given['order']!r} is of a newer version")
 
 
 async def _dispatch(hold: Hold, tools: Tools, order: Order) -> None:

@@ -131,6 +131,8 @@ class Dispatch:
     worker_id: str = field(default="", metadata={"inner": True})
     """LiveKit's id of the worker that took its job, where a listing has told."""
     moves: tuple[Move, ...] = field(default=(), metadata={"inner": True})
+    unknown: Mapping[str, Any] = field(default_factory=dict, metadata={"inner": True})
+    """What a newer version keeps of it: it stays as it is."""
 
     @property
     def live(self) -> bool:

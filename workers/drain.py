@@ -33,6 +33,7 @@ GOODBYE_SECONDS: Final = 8.0
 LOST_SECONDS: Final = 0.2
 FAILED_SECONDS: Final = 0.5
 NOT_YET_SECONDS: Final = 1.0
+UNREAD_SECONDS: Final = 5.0
 
 Start = Callable[[], Awaitable[tuple["Drain", Callable[[], Awaitable[None]]]]]
 """Makes a loop's `Drain` on that loop, and says how to close what it uses."""
@@ -121,7 +122,8 @@ class Drain:
     async def _room(self, hold: Hold) -> None:
         """One room, from claim to release. Whatever happens here stays here."""
         try:
-            hold.record = self._tools.queue.read(hold)
+            if not await self._read(hold):
+                return
             if hold.tries > pipeline.MOST_TRIES and hold.entries:
                 await pipeline.put_aside(hold, self._tools, "its worker died three times with it")
             else:
@@ -147,6 +149,19 @@ class Drain:
         """Another worker has it now."""
         self._tools.queue.counters.count(LEASES_LOST)
         log.warning("room_lost", room=hold.room)
+
+    async def _read(self, hold: Hold) -> bool:
+        """Read the record; what cannot be read may be another version's, and waits for its worker.
+
+        That counts against no event: the worker that can read it would put an innocent one aside.
+        """
+        try:
+            hold.record = self._tools.queue.read(hold)
+        except (ValueError, LookupError, TypeError) as error:
+            log.exception("record_not_read", room=hold.room, error=repr(error))
+            await self._tools.queue.release(hold, retry_in=UNREAD_SECONDS)
+            return False
+        return True
 
     async def _failed(self, hold: Hold, failure: str) -> None:
         """An event that raised for the third time is put aside; else the room is tried again."""

@@ -192,7 +192,7 @@ def shown_event(document: bytes | str) -> dict[str, Any]:
         "decisions": [
             {"rule": rule, "outcome": outcome, "reason": reason, "at": at, "detail": detail,
              "dispatches": dispatches}
-            for rule, outcome, reason, dispatches, at, detail in kept["decisions"]
+            for rule, outcome, reason, dispatches, at, detail, *_ in kept["decisions"]
         ],
         "body": kept["body"],
         "redacted": list(kept.get("redacted", ())),

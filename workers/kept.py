@@ -58,6 +58,9 @@ def to_record(dispatch: Dispatch, told: Mapping[str, Any] = _NOTHING) -> dict[st
         del kept["wanted_at"]
     if dispatch.subject == subject_of(dispatch.claim):
         del kept["subject"]
+    if dispatch.unknown:
+        del kept["unknown"]
+        return {**dispatch.unknown, **kept}
     return kept
 
 
@@ -71,12 +74,13 @@ def from_record(given: Mapping[str, Any], told: Mapping[str, Any] = _NOTHING) ->
     values.setdefault("wanted_at", values["created_at"])
     values.setdefault("subject", subject_of(values["claim"]))
     if len(values) != len(_NAMES):
-        values = {name: values[name] for name in _NAMES}
+        unknown = {name: value for name, value in given.items() if name not in _NAMES}
+        values = {name: values[name] for name in _NAMES} | {"unknown": unknown}
     for name in ("fallback", "tried", "restarts", "known_as"):
         values[name] = tuple(values[name])
     if values["withdrawn"] is not None:
         values["withdrawn"] = State(values["withdrawn"])
-    values["moves"] = tuple([Move(at, State(s), r) for at, s, r in values["moves"]])
+    values["moves"] = tuple([Move(m[0], State(m[1]), m[2]) for m in values["moves"]])
     values["state"] = State(values["state"])
     values["step"] = Step(values["step"])
     return made(Dispatch, values)

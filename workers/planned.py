@@ -258,6 +258,7 @@ def _following(before: Dispatch, now: float, state: State, **changes: Any) -> Di
         "worker_id": "",
         "replaces": "",
         "replaced_identity": "",
+        "unknown": {},
         **changes,
     }
     reason = fresh["reason"]

@@ -8,7 +8,7 @@ dispatch says what is due for it and when, and `due` is the first of those.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,6 +84,8 @@ class Record:
     unwanted: tuple[Unwanted, ...] = ()
     """Dispatches in LiveKit that must go, and their agents with them. An agent on its way opens the
     name anew, so the end of a session does not end this."""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+    """What a newer version keeps here: it stays as it is."""
 
     @property
     def live_claims(self) -> dict[str, str]:
@@ -211,7 +213,7 @@ class Record:
         given = {name: v for name, v in kept.items() if v or name == "dispatches"}
         given |= {name: sorted(v) for name, v in zip(_SETS, _sets_of(self), strict=True) if v}
         given |= {name: v for name, v in zip(_PLAIN, _plain_of(self), strict=True) if v}
-        return compact(given)
+        return compact({**self.unknown, **given} if self.unknown else given)
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Record:
@@ -226,23 +228,32 @@ class Record:
             return cls()
         given: dict[str, Any] = json.loads(text)
         values = dict(_EMPTY)
+        unknown = {}
         for name, value in given.items():
             if name in _PLAIN:
                 values[name] = _as_tuples(value)
             elif name in _SETS:
                 values[name] = frozenset(value)
+            elif name not in _READ_APART:
+                unknown[name] = value
+        if unknown:
+            values["unknown"] = unknown
         if values["stragglers"]:
-            values["stragglers"] = tuple([Straggler(*s) for s in values["stragglers"]])
+            values["stragglers"] = tuple([Straggler(*s[:_STRAGGLER]) for s in values["stragglers"]])
         if session := given.get("session"):
             values["session"] = Session.from_json(session)
         told = _told(values["session"])
         dispatches = [from_record(d, told) for d in given.get("dispatches", ())]
         values["dispatches"] = {d.id: d for d in dispatches}
-        values["agents"] = {a[0]: SeenAgent(*a) for a in given.get("agents", ())}
+        values["agents"] = {a[0]: SeenAgent(*a[:_SEEN]) for a in given.get("agents", ())}
         values["unwanted"] = tuple([Unwanted.from_json(each) for each in given.get("unwanted", ())])
         return made(cls, values)
 
 
+_READ_APART: Final = frozenset({"session", "dispatches", "agents", "unwanted"})
+_SEEN: Final = len(fields(SeenAgent))
+_STRAGGLER: Final = len(Straggler._fields)
+"""How much of each is known here: a newer version may keep more."""
 _SETS: Final = ("unheard", "missing", "strangers")
 _PLAIN: Final = (
     "agents_due", "agents_looks", "stragglers", "accepted", "met", "held", "past", "sweep",

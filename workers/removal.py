@@ -63,7 +63,7 @@ class Unwanted:
     def from_json(cls, given: list[Any]) -> Unwanted:
         """Read what `to_json` wrote."""
         dispatch_id, since, due, identities, *more = given
-        return cls(dispatch_id, since, due, tuple(identities), *more)
+        return cls(dispatch_id, since, due, tuple(identities), *more[:2])  # a newer one keeps more
 
 
 def unwanted(these: Mapping[str, str], now: float) -> tuple[Unwanted, ...]:
