@@ -7,8 +7,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from redis.exceptions import RedisError
+
 from service import embedded
 from service.child import Program
+from workers.connection import connect
+from workers.schema import agree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +47,7 @@ def valkey(settings: Settings) -> Program:
         name="valkey",
         command=embedded.command(data),
         environ={name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ},
-        ready=lambda: embedded.answers(data),
+        ready=lambda: embedded.answers(data) and _agreed(settings),
         running=lambda: embedded.running(data),
         last_words=lambda: embedded.last_words(data),
         stops_last=True,
@@ -66,6 +70,20 @@ def worker(environ: Mapping[str, str]) -> Program:
     return Program(
         name="worker", command=[*DISPATCHER, "worker"], environ=environ, grace=_WORKER_GRACE
     )
+
+
+def _agreed(settings: Settings) -> bool:
+    """Whether this version can work with what is kept there; else the next look tells.
+
+    Raises:
+        SchemaError: it cannot.
+    """
+    try:
+        with connect(settings) as client:
+            agree(client)
+    except RedisError:
+        return False
+    return True
 
 
 def _healthy(settings: Settings) -> bool:

@@ -2,6 +2,8 @@
 
 | key                     | type   | written by       | read by       | lives                     |
 |-------------------------|--------|------------------|---------------|---------------------------|
+| lkd:schema              | string | every process's  | the same,     | always; workers/schema.py |
+|                         |        | start            | health        |                           |
 | lkd:due                 | zset   | accept, claim,   | claim         | a room's entry goes when  |
 |                         |        | commit, release  |               | nothing is due for it     |
 | lkd:wake                | string | accept, claim    | accept        | until nothing is due, 5 s |
@@ -61,6 +63,7 @@
 | lkd:agents              | string | agent workers    | agent workers | 10 s, a lease             |
 | lkd:strangers:<server>  | hash   | reconcile        | registry      | until the next pass, or   |
 |                         |        |                  |               | 5 intervals               |
+| lkd:webhooks            | hash   | web              | doctor        | 8 days after the last     |
 | lkd:signed-out:<id>     | string | sign-out         | access        | as long as the session    |
 |                         |        |                  |               | would have, 7 days        |
 | lkd:sign-in:<sender>    | string | sign-in          | sign-in       | a minute                  |
@@ -92,6 +95,8 @@ from __future__ import annotations
 
 from typing import Final
 
+SCHEMA: Final = "lkd:schema"
+"""The version of all that is kept here, a whole number."""
 DUE: Final = "lkd:due"
 WAKE: Final = "lkd:wake"
 READY: Final = "lkd:wake:ready"
@@ -180,6 +185,9 @@ FLUSHED: Final = "lkd:flushed:"
 RULE_ERRORS: Final = "lkd:rule-errors"
 """Members are workers of whose rule files some do not load."""
 SEEN: Final = "lkd:seen:"
+HEARD: Final = "lkd:webhooks"
+"""Fields are a server's id, a colon, an API key; values when a webhook of it has last come,
+Unix ms."""
 SIGNED_OUT: Final = "lkd:signed-out:"
 AUDIT: Final = "lkd:audit"
 """Entries are manual acts: see workers/audit.py."""

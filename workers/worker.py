@@ -41,6 +41,7 @@ from workers.providers.videosdk import VideoSdk
 from workers.reconcile import Reconciler
 from workers.retention import Bounds, Retention
 from workers.rules_in_force import RulesInForce, kept, watch
+from workers.schema import agree
 from workers.scripts import ScriptRunner
 from workers.tools import Gate, Tools
 from workers.traces import open_traces
@@ -103,12 +104,15 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
 
     Raises:
         RuntimeError: the loop ended by itself.
+        SchemaError: a newer version has been at work in that Redis.
     """
     _collect_seldom()
     stopping = threading.Event()
     _on_signals(stopping)
     rules = _rules(settings, stopping)
     if rules is None or rules.now.ruleset is None:
+        return
+    if not _agreed(settings, stopping):
         return
     ruleset = rules.now.ruleset
     loop = DrainThread(lambda: open_drain(settings, rules, concurrency))
@@ -176,6 +180,23 @@ def _kept(settings: Settings) -> Ruleset | None:
             return kept(client)
     except RedisError:
         return None
+
+
+def _agreed(settings: Settings, stopping: threading.Event) -> bool:
+    """Whether this version can work with what Redis keeps, as soon as it answers; False: stopped.
+
+    Raises:
+        SchemaError: it cannot.
+    """
+    while not stopping.is_set():
+        try:
+            with connect(settings) as client:
+                agree(client)
+        except RedisError:
+            stopping.wait(AWAY_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _on_signals(stopping: threading.Event) -> None:

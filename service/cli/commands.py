@@ -9,6 +9,7 @@ import click
 
 from service.address import AddressError
 from service.embedded import DataError
+from workers.schema import SchemaError
 from workers.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -89,5 +90,5 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except SettingsError as error:
             raise Failure(str(error), 2) from None
-        except (AddressError, DataError) as error:
+        except (AddressError, DataError, SchemaError) as error:
             raise Failure(str(error)) from None

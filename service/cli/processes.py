@@ -17,6 +17,7 @@ from service.cli.output import printable
 from service.logs import configure_logs
 from workers.connection import connect, unreachable
 from workers.presence import at_work_here
+from workers.schema import agree
 from workers.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def _try_redis(settings: Settings) -> None:
         with connect(settings) as client:
             client.ping()
             told = _version(client)
+            if not too_old(told):
+                agree(client)
     except (AuthenticationError, NoPermissionError) as error:
         raise Failure(unreachable(settings, error)) from None
     except RedisError as error:
