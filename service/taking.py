@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rules.event import Event
     from service.deliveries import Deliveries
     from service.problems import Kind
+    from workers.heard import Heard
     from workers.intake import Accepted, GatheringIntake, Intake
     from workers.traces import Traces
 
@@ -78,12 +79,14 @@ class Taking:
         intake: Intake,
         gathering: GatheringIntake,
         deliveries: Deliveries,
+        heard: Heard,
         traces: Traces | None = None,
     ) -> None:
         self._traces = traces
         self._intake = intake
         self._gathering = gathering
         self._deliveries = deliveries
+        self._heard = heard
 
     def see_to(self, routes: Blueprint, source: str, unverified: Iterable[Kind]) -> None:
         """Answer what these routes raise, and count all that they answer.
@@ -122,9 +125,11 @@ class Taking:
             later.append(partial(self._take_on_loop, server_id, event, delivery))
             return Response()
         try:
-            return self._stored(event, self._intake.accept(server_id, event), began, delivery)
+            status = self._intake.accept(server_id, event)
         except RedisError as error:
             raise _not_stored(event, error) from None
+        self._heard.mark(server_id, event.project)
+        return self._stored(event, status, began, delivery)
 
     def take_after(
         self, done: Future[None], seconds: float, server_id: str, read: Callable[[], Event | None]
@@ -167,9 +172,10 @@ class Taking:
         began = time.time()
         try:
             status = await self._gathering.accept(server_id, event)
-            return self._stored(event, status, began, delivery)
         except RedisError as error:
             return self._refused(_not_stored(event, error), delivery)
+        self._heard.mark_later(server_id, event.project)
+        return self._stored(event, status, began, delivery)
 
     def _refused(self, error: Exception, delivery: Delivery) -> Response:
         """The answer to one of `REFUSALS`; logged, for who sends webhooks logs none of them."""

@@ -24,6 +24,7 @@ from service.taking import Taking
 from service.videosdk_webhooks import videosdk_webhooks
 from service.webhooks import webhooks
 from workers.connection import connect, connect_async
+from workers.heard import Heard
 from workers.intake import GatheringIntake, Intake
 from workers.rules_in_force import RulesInForce
 from workers.scripts import ScriptRunner
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> Flask:
     gathering = GatheringIntake(ScriptRunner(connect_async(settings, patient=False)), redis)
     registry = CollectorRegistry()
     deliveries = Deliveries(registry)
-    taking = Taking(intake, gathering, deliveries, open_traces(settings, "web"))
+    taking = Taking(intake, gathering, deliveries, Heard(redis), open_traces(settings, "web"))
     app.register_blueprint(webhooks(settings, taking))
     app.register_blueprint(videosdk_webhooks(settings.videosdk, taking))
     app.register_blueprint(health(settings, redis, in_force, deliveries))

@@ -21,6 +21,7 @@ from tests.ports import free_port
 from tests.service.videosdk import ACCOUNT, OTHER_KEY, PINNED, URL, came, headers, key_server, pem
 from tests.waiting import eventually
 from workers.connection import connect
+from workers.heard import Heard
 from workers.intake import Intake
 from workers.settings import load_settings
 
@@ -56,7 +57,7 @@ def posting(environ, clock):
     """Posts to the route alone, by that clock."""
     settings = load_settings(environ)
     app = Flask("videosdk")
-    taking = Taking(Intake(connect(settings)), None, Deliveries())
+    taking = Taking(Intake(connect(settings)), None, Deliveries(), Heard(connect(settings)))
     app.register_blueprint(videosdk_webhooks(settings.videosdk, taking, clock))
 
     def post(body=None, given=None):
