@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from service.api.described import Described, described
 from service.api.models import Alive, Ready
+from service.eviction import eviction
 from service.notifications import notifications
 from service.persistence import persistence
 from service.replicas import replicas
@@ -18,6 +19,7 @@ from workers.pauses import Pauses
 from workers.presence import workers_at_work
 from workers.reconcile import last_pass
 from workers.rules_in_force import look_or_kept
+from workers.schema import SchemaError, check_schema
 
 if TYPE_CHECKING:
     import redis
@@ -51,11 +53,13 @@ def health(
         checks = {"redis": store, "rules": _rules(in_force, redis), "webhooks": deliveries.told()}
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
+            checks["eviction"] = _eviction(redis)
+            checks["state"] = _state(redis)
             if is_copied(redis):
                 checks["replicas"] = replicas(redis)
             checks["workers"] = _workers(redis, in_force)
-            checks["pauses"] = _pauses(redis)
-            checks["reconcile"] = _reconcile(settings, redis)
+            checks["pauses"] = pauses_told(redis)
+            checks["reconcile"] = reconcile_told(settings, redis)
             checks["notifications"] = notifications(settings, redis, in_force)
         if settings.dry_run:
             checks["dry_run"] = {"status": "warning", "detail": DRY_RUN}
@@ -74,7 +78,22 @@ def _store(settings: Settings, redis: redis.Redis) -> Check:
     return {"status": "ok"}
 
 
-def _reconcile(settings: Settings, redis: redis.Redis) -> Check:
+def _eviction(redis: redis.Redis) -> Check:
+    try:
+        return eviction(redis)
+    except RedisError as error:
+        return {"status": "warning", "policy": None, "detail": str(error)}
+
+
+def _state(redis: redis.Redis) -> Check:
+    """Whether this version can read what is kept there: another may have come after it started."""
+    try:
+        return {"status": "ok", "schema": check_schema(redis)}
+    except (SchemaError, RedisError) as error:
+        return {"status": "warning", "schema": None, "detail": str(error)}
+
+
+def reconcile_told(settings: Settings, redis: redis.Redis) -> Check:
     """How long ago each server's listing was compared with what webhooks said."""
     interval = settings.reconcile_interval.total_seconds()
     if not interval:
@@ -110,7 +129,8 @@ def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:
     return told
 
 
-def _pauses(redis: redis.Redis) -> Check:
+def pauses_told(redis: redis.Redis) -> Check:
+    """Which rules are paused; a warning while any is."""
     try:
         paused = Pauses(redis).now()
     except RedisError as error:

@@ -8,6 +8,7 @@ from service.web import create_app
 from tests.service.conftest import RULES
 from workers import keys
 from workers.rules_in_force import LOOK_SECONDS, RulesInForce
+from workers.schema import SCHEMA
 from workers.settings import load_settings
 
 BROKEN = "version: 1\nrules: [{id: support}]\n"
@@ -213,3 +214,11 @@ def test_a_rule_that_tells_nobody_is_a_warning(environ, rules_file):
     assert told_of({**environ, **NOTIFY})["status"] == "ok"
     rules_file.write_text(RULES + f"    {ladder}\n    enabled: false\n")
     assert told_of(environ)["status"] == "ok"
+
+
+def test_state_of_a_newer_version_is_a_warning(settings, redis):
+    assert ready(create_app(settings))[1]["checks"]["state"] == {"status": "ok", "schema": None}
+    redis.set(keys.SCHEMA, SCHEMA + 1)
+    status, told = ready(create_app(settings))
+    assert (status, told["checks"]["state"]["status"]) == (200, "warning")
+    assert f"of schema version {SCHEMA + 1}" in told["checks"]["state"]["detail"]
