@@ -38,6 +38,8 @@ THREADS: Final = 64
 CONNECTIONS: Final = 16_384
 """Connections open at once, idle ones too: at this many nobody else is let in. granian ends those
 that began a request and do not go on, and keeps those that never said a word."""
+FILES: Final = CONNECTIONS + 1024
+"""Files that may have to be open for that."""
 HEADER_MILLISECONDS: Final = 10_000
 STOP_SECONDS: Final = 5
 
@@ -102,9 +104,8 @@ def forget_environment() -> None:
 def _allow_files() -> None:
     """Lift the limit of open files as far as this user may: a connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + 1024
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < FILES:
+        most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 

@@ -120,6 +120,10 @@ class Settings:
         """The server a key belongs to; None for a key nobody configured."""
         return self._owners.get(api_key)
 
+    def keys_of(self, server: Server) -> tuple[str, ...]:
+        """The API keys of a server, the one it is called with first."""
+        return tuple(key for key, owner in self._owners.items() if owner == server)
+
     def place_of(self, api_key: str) -> str | None:
         """Id of the LiveKit server or VideoSDK account a key belongs to; None as `server_of`."""
         if self.videosdk is not None and api_key == self.videosdk.api_key:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "up": "service.cli.processes:up",
     "serve": "service.cli.processes:serve",
     "worker": "service.cli.processes:worker",
+    "doctor": "service.cli.doctor:doctor",
     "rules": "service.cli.rules:rules",
     "send": "service.cli.send:send",
     "replay": "service.cli.replay:replay",

@@ -26,6 +26,8 @@ _STYLES: Final = {
     "ignored": "yellow",
     "failed": "red",
     "failing": "red",
+    "ok": "green",
+    "warning": "yellow",
 }
 _WIDEST: Final = 40
 """Cells of a column but the last are not cut below this many characters."""

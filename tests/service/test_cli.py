@@ -10,13 +10,15 @@ from tests.service.cli import dispatcher
 
 COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "agents",
             "rooms", "token", "pause", "resume", "forget", "audit"]  # fmt: skip
+COMMANDS = ["demo", "up", "serve", "worker", "doctor", "rules", "send", "replay", "dispatches",
+            "agents", "rooms", "token", "pause", "resume"]  # fmt: skip
 WITH_EXAMPLES = [
-    ["demo"], ["up"], ["serve"], ["worker"], ["rules", "check"], ["rules", "explain"], ["send"],
-    ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["dispatches", "export"],
+    ["demo"], ["up"], ["serve"], ["worker"], ["doctor"], ["rules", "check"], ["rules", "explain"],
+    ["send"], ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["dispatches", "export"],
     ["agents"], ["rooms"], ["token"], ["pause"], ["resume"],
     ["forget"], ["audit"],
 ]  # fmt: skip
-WITH_JSON = [["demo"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
+WITH_JSON = [["demo"], ["doctor"], ["rules", "check"], ["rules", "explain"], ["send"], ["replay"],
              ["dispatches", "list"], ["dispatches", "show"], ["agents"], ["rooms"], ["token"],
              ["pause"], ["resume"], ["forget"], ["audit"]]  # fmt: skip
 
