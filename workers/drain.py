@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 0.25
 MOST_SECONDS: Final = 20.0
 """The longest one RQ job lasts, so that RQ's worker sends its heartbeat between jobs."""
-GOODBYE_SECONDS: Final = 8.0
-"""How long rooms at work may take to finish when the process is told to stop."""
+GOODBYE_SECONDS: Final = 6.0
+"""How long rooms at work may take to finish when the process is told to stop: a call takes 5 s."""
+LEAVE_SECONDS: Final = 1.0
+"""How long Redis may take to hear of those that have not."""
 LOST_SECONDS: Final = 0.2
 FAILED_SECONDS: Final = 0.5
 NOT_YET_SECONDS: Final = 1.0
@@ -61,9 +63,12 @@ class Drain:
             self._looked.set()
             await self._pause(wait)
         self._looked.set()
+        held: list[Hold] = []
         if self._rooms:
             _, late = await asyncio.wait(self._rooms, timeout=GOODBYE_SECONDS)
+            held = [self._rooms[task] for task in late]
             await ended(late)
+        await self._leave(held)
 
     def stir(self) -> None:
         """Look at the due-queue now."""
@@ -111,6 +116,16 @@ class Drain:
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._rooms[task]
         self._stirred.set()
+
+    async def _leave(self, held: Sequence[Hold]) -> None:
+        """Hand back what is still held, so that nobody has to wait for the end of a lease."""
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._tools.queue.leave(held, self._tools.ruleset.hash)
+        except (RedisError, TimeoutError) as error:
+            log.warning("leases_left", rooms=len(held), error=str(error))
+        else:
+            log.info("rooms_handed_back", rooms=len(held))
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -236,7 +251,7 @@ class DrainThread:
 
     def join(self) -> None:
         """Wait for the end of the loop."""
-        self._thread.join(GOODBYE_SECONDS + 2)
+        self._thread.join(GOODBYE_SECONDS + LEAVE_SECONDS + 3)
 
     def _main(self) -> None:
         try:

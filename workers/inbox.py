@@ -7,6 +7,7 @@ token, and a holder that dies loses the room to another when its lease ends.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ from workers.redacting import NOTHING
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import redis.asyncio
 
@@ -276,6 +277,22 @@ class DueQueue:
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers
         """Run a script of others, as `ScriptRunner.call` does."""
         return await self._runner.call(script, keys, args)
+
+    async def leave(self, holds: Iterable[Hold], rules: str) -> None:
+        """The loop ends: what it still holds is for whoever comes, at once.
+
+        Calls that have begun are settled by whoever that is, as if this loop had died.
+
+        Args:
+            holds: rooms that nobody works on any more.
+            rules: hash of the rules it has worked by.
+        """
+        await self._runner.sent()  # what is still on its way would renew a lease
+        for hold in holds:
+            with contextlib.suppress(Fenced):
+                await self.release(hold, retry_in=0)
+        await self.claim(most=0, rules=rules)  # gives back what a claim took whose answer was lost
+        await self.redis.zrem(keys.WORKERS, f"{self._claimant}:{rules}")
 
     async def offer(self, offer: Offer) -> None:
         """Put an entry into an inbox.

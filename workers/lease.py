@@ -18,3 +18,12 @@ async def has_lease(runner: ScriptRunner, key: str, token: str, seconds: float) 
     """
     args: list[Arg] = [token, int(seconds * 1000)]
     return bool(await runner.call(scripts.LEASE, [key], args))
+
+
+async def give_up(runner: ScriptRunner, key: str, token: str) -> None:
+    """Let somebody else have a lease at once. One of somebody else's stays.
+
+    Raises:
+        RedisError: Redis could not be reached.
+    """
+    await runner.call(scripts.LEASE, [key], [token, 0])

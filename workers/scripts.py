@@ -145,6 +145,11 @@ class ScriptRunner:
         self._waiting.append(_Call(answer, script, (len(keys), *keys, *args), copied))
         return await answer
 
+    async def sent(self) -> None:
+        """Wait until nothing is under way, called by whomever."""
+        while self._sends:
+            await asyncio.wait(set(self._sends))
+
     def _send(self) -> None:
         if not self._waiting:
             return
