@@ -70,6 +70,8 @@ class Child:
         self._began = 0.0
         self._next = 0.0
         self._wait = FIRST_WAIT
+        self._until: float | None = None
+        """When the grace of one that was asked to end is over."""
 
     @property
     def pid(self) -> int | None:
@@ -86,12 +88,19 @@ class Child:
         if self._clock() >= self._next:
             self._start()
 
+    def ask(self) -> None:
+        """Ask it to end, by SIGTERM. Whoever has asked calls `stop` soon."""
+        if self._process is not None:
+            self.signal(signal.SIGTERM)
+            self._until = self._clock() + self.program.grace
+
     def stop(self, *, hurry: Callable[[], bool]) -> None:
-        """End it: SIGTERM, and SIGKILL when its grace is over or `hurry` says so."""
+        """End it: ask, unless that is done; SIGKILL when its grace is over or `hurry` says so."""
         if self._process is None:
             return
-        self.signal(signal.SIGTERM)
-        deadline = self._clock() + self.program.grace
+        if self._until is None:
+            self.ask()
+        deadline, self._until = self._until or self._clock(), None
         while self._process.poll() is None and self._clock() < deadline and not hurry():
             time.sleep(_LOOK_SECONDS)
         if self._process.poll() is None:

@@ -1,7 +1,7 @@
 """Keeps the programs of `up` and `demo` running, in one process tree that ends as a whole.
 
-Programs start in order, each when the one before is ready, and stop in the same order but for those
-the others need. A killed supervisor takes its children with it (service/parent.py).
+Programs start in order, each when the one before is ready, and stop together, then those the others
+need. A killed supervisor takes its children with it (service/parent.py).
 """
 
 from __future__ import annotations
@@ -73,9 +73,13 @@ class Supervisor:
                 child.tend()
 
     def stop(self) -> None:
-        """Stop all, one after the other; a second signal ends the patience."""
-        for child in sorted(self._children, key=lambda child: child.program.stops_last):
-            child.stop(hurry=lambda: self._asked > 1)
+        """Stop all, together but for those the others need; a second signal ends the patience."""
+        for is_last in (False, True):
+            children = [c for c in self._children if c.program.stops_last is is_last]
+            for child in children:
+                child.ask()
+            for child in children:
+                child.stop(hurry=lambda: self._asked > 1)
         self._signals.close()
         self._wakeup.close()
         log.info("stopped")

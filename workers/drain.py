@@ -124,7 +124,8 @@ class Drain:
                 await self._tools.queue.leave(held, self._tools.ruleset.hash)
         except (RedisError, TimeoutError) as error:
             log.warning("leases_left", rooms=len(held), error=str(error))
-        else:
+            return
+        if held:
             log.info("rooms_handed_back", rooms=len(held))
 
     async def _pause(self, seconds: float) -> None:
