@@ -252,7 +252,7 @@ class DrainThread:
 
     def join(self) -> None:
         """Wait for the end of the loop."""
-        self._thread.join(GOODBYE_SECONDS + LEAVE_SECONDS + 3)
+        self._thread.join(GOODBYE_SECONDS + LEAVE_SECONDS + 2)
 
     def _main(self) -> None:
         try:

@@ -37,6 +37,7 @@ from workers.lease import give_up
 from workers.notices import NOBODY
 from workers.notifier import Notifier
 from workers.presence import new_name
+from workers.parting import in_time
 from workers.providers.kinded import Kinded
 from workers.providers.livekit import LiveKit
 from workers.providers.videosdk import VideoSdk
@@ -123,11 +124,9 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     log.info("worker_started", rules=len(ruleset.rules), hash=ruleset.hash, rooms=concurrency)
     _tell_of_receivers(settings, ruleset)
     try:
+    with in_time(loop, stopping):
         _serve_wake_ups(settings, stopping)
-    finally:
-        loop.stop()
-        loop.join()
-        wake.serve(None)
+    wake.serve(None)
     if loop.error is not None:
         raise RuntimeError("the worker's loop ended by itself") from loop.error
     log.info("worker_stopped")

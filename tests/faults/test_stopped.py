@@ -4,6 +4,7 @@ not wait for its leases to end.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from service.sandbox import Sandbox
     from tests.conftest import Figure
+    from tests.valkey import Valkey
     from tests.workers.conftest import House
 
     Start = Callable[[], subprocess.Popen[bytes]]
@@ -109,6 +111,29 @@ def test_what_waits_is_taken_over_at_once(
     took = time.monotonic() - began
     figure(f"{ROOMS - 1} rooms of a stopped worker had their agents after {took:.1f} s")
     assert took < LEASE_SECONDS - 2
+
+
+def test_it_ends_in_time_though_redis_hangs(
+    house: House, sandbox: Sandbox, worker: Start, valkey: Valkey, figure: Figure
+) -> None:
+    house.rules.write_text(GREET)
+    sandbox.fault("hang", "CreateDispatch")
+    first = worker()
+    eventually(lambda: workers_at_work(house.redis), timeout=40)
+    sandbox.join("room-1", "ana")
+    eventually(lambda: sandbox.calls.of("CreateDispatch"), timeout=20)
+    os.kill(valkey.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(STOP_SECONDS + BUSY_SECONDS) == 0
+        figure(f"stopped while Redis hangs: {time.monotonic() - began:.1f} s")
+    finally:
+        os.kill(valkey.pid, signal.SIGCONT)
+    sandbox.heal()
+    worker()
+    eventually(lambda: house.dispatches(state="active"), timeout=LEASE_SECONDS + 20)
+    assert len([call for call in sandbox.calls.of("CreateDispatch") if call.worked]) == 1
 
 
 def key(house: House, room: str) -> str:
