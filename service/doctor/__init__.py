@@ -6,9 +6,8 @@ once. It reads and asks only: nothing is written, started or mended, and no secr
 
 from __future__ import annotations
 
-import contextlib
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from service.doctor import livekit, machine, redis_server, videosdk, work
 from service.doctor.findings import Finding, failed, ok
@@ -17,7 +16,7 @@ from workers.connection import connect
 from workers.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import redis
 
@@ -38,50 +37,41 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
             failed("settings", str(error), "set it right, and look again"),
             *machine.open_files(),
         ]
-    with contextlib.closing(connect(settings)) as redis:
-        found = side_by_side(list(_checks(settings, redis)))
+    found = side_by_side(list(_checks(settings, cache(partial(connect, settings)))))
     return [_struck(each, settings) for each in found]
 
 
-def _checks(settings: Settings, redis: redis.Redis) -> Iterator[Check]:
+def _checks(settings: Settings, client: Callable[[], redis.Redis]) -> Iterator[Check]:
+    def asking(name: str, look: Callable[..., Iterator[Finding]], *more: Any) -> Check:  # noqa: ANN401
+        return Check(name, lambda: look(client(), *more), asks_redis=True)
+
     yield Check("settings", partial(_settings, settings))
-    yield from _of_redis(settings, redis)
+    hint = "look whether its machine is overloaded, or a firewall drops what is sent to it"
+    yield Check(REDIS, partial(redis_server.reached, client, settings), hangs=hint)
+    yield asking("redis round trip", redis_server.round_trip)
+    yield asking("redis persistence", redis_server.keeps)
+    yield asking("redis eviction", redis_server.evicts)
+    yield asking("redis memory", redis_server.has_room)
+    yield asking("redis replication", redis_server.replicates)
+    yield asking("redis clock", redis_server.clock)
+    yield asking("redis state", redis_server.state)
     for server in settings.servers:
         reach = partial(livekit.reached, server, settings.keys_of(server), settings)
         yield Check("livekit", reach, hangs=f"look whether {server.url} can be reached")
         yield Check("webhook address", partial(livekit.within_reach, server, settings))
-        yield Check(
-            livekit.WEBHOOKS, partial(livekit.webhooks, server, redis, settings), asks_redis=True
-        )
+        yield asking(livekit.WEBHOOKS, livekit.webhooks, server, settings)
     if (account := settings.videosdk) is not None:
         hint = f"look whether {account.url} can be reached"
         yield Check("videosdk", partial(videosdk.reached, account), hangs=hint)
-        posts = partial(videosdk.webhooks, account, redis, settings)
-        yield Check("videosdk webhooks", posts, asks_redis=True)
+        yield asking("videosdk webhooks", videosdk.webhooks, account, settings)
     yield Check("rules", partial(work.rules, settings))
-    yield Check("workers", partial(work.workers, redis, settings), asks_redis=True)
-    yield Check("pauses", partial(work.pauses, redis), asks_redis=True)
-    yield Check("reconcile", partial(work.reconcile, redis, settings), asks_redis=True)
+    yield asking("workers", work.workers, settings)
+    yield asking("pauses", work.pauses)
+    yield asking("reconcile", work.reconcile, settings)
     yield Check("admin token", partial(machine.admin_token, settings))
     if settings.redis_url is None:
         yield Check("data directory", partial(machine.data_directory, settings))
     yield Check("open files", machine.open_files)
-
-
-def _of_redis(settings: Settings, redis: redis.Redis) -> Iterator[Check]:
-    hint = "look whether its machine is overloaded, or a firewall drops what is sent to it"
-    yield Check(REDIS, partial(redis_server.reached, redis, settings), hangs=hint)
-    looks = {
-        "redis round trip": redis_server.round_trip,
-        "redis persistence": redis_server.keeps,
-        "redis eviction": redis_server.evicts,
-        "redis memory": redis_server.has_room,
-        "redis replication": redis_server.replicates,
-        "redis clock": redis_server.clock,
-        "redis state": redis_server.state,
-    }
-    for name, look in looks.items():
-        yield Check(name, partial(look, redis), asks_redis=True)
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ def reached(server: Server, keys: Sequence[str], settings: Settings) -> Iterator
         yield judged("livekit clock", f"the clock of {server.url}", min(told, key=abs))
 
 
-def webhooks(server: Server, redis: redis.Redis, settings: Settings) -> Iterator[Finding]:
+def webhooks(redis: redis.Redis, server: Server, settings: Settings) -> Iterator[Finding]:
     """Whether its webhooks come, and where they must be posted to.
 
     Raises:
@@ -125,7 +125,10 @@ def _judged(server: Server, key: str, answered: Answered, *, is_called_with: boo
     if answered.status == HTTPStatus.OK:
         told = answered.headers.get("Server")
         version = f", Server: {told}" if told else ""
-        rooms = len(_listed(answered))
+        if (listed := _listed(answered)) is None:
+            found = f"{where}: what answers there is not LiveKit"
+            return failed("livekit", found, "check LIVEKIT_URL")
+        rooms = len(listed)
         counted = f"{rooms} room{'s' * (rooms != 1)}"
         return ok("livekit", f"{where}: accepted, {took}, {counted}{version}")
     if answered.status not in _REFUSED:
@@ -147,22 +150,22 @@ def _opened_since(server: Server, heard_at: float, settings: Settings) -> str:
     except ProviderError:  # it is told elsewhere
         return ""
     until = time.time() - LATE_SECONDS + (answered.ahead or 0.0)
-    for room in _listed(answered):
+    for room in _listed(answered) or ():
         opened = _opened(room)
         if heard_at + LATE_SECONDS < opened < until:
             return str(room.get("name", ""))
     return ""
 
 
-def _listed(answered: Answered) -> list[dict[str, Any]]:
-    if answered.status != HTTPStatus.OK:
-        return []
+def _listed(answered: Answered) -> list[dict[str, Any]] | None:
+    """The rooms; None: that is no listing."""
     try:
-        told = json.loads(answered.text)
-    except ValueError:
-        return []
-    rooms = told.get("rooms") if isinstance(told, dict) else None
-    return [each for each in rooms or [] if isinstance(each, dict)]
+        told = json.loads(answered.text) if answered.status == HTTPStatus.OK else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict) or not isinstance(told.get("rooms", []), list):
+        return None
+    return [each for each in told.get("rooms", []) if isinstance(each, dict)]
 
 
 def _opened(room: Mapping[str, Any]) -> float:

@@ -18,7 +18,7 @@ from workers.connection import unreachable
 from workers.schema import NewerState, SchemaError, check_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import redis
 
@@ -33,9 +33,10 @@ NEARLY_FULL: Final = 0.95
 _MEGABYTE: Final = 1_000_000
 
 
-def reached(redis: redis.Redis, settings: Settings) -> Iterator[Finding]:
+def reached(client: Callable[[], redis.Redis], settings: Settings) -> Iterator[Finding]:
     """Whether it answers, and is one that will do."""
     try:
+        redis = client()
         redis.ping()
     except RedisError as error:
         found, _, todo = unreachable(settings, error).rpartition("; ")

@@ -53,7 +53,7 @@ def reached(account: VideoSdkAccount) -> Iterator[Finding]:
         yield ok("videosdk signing key", f"{account.url} tells it")
 
 
-def webhooks(account: VideoSdkAccount, redis: redis.Redis, settings: Settings) -> Iterator[Finding]:
+def webhooks(redis: redis.Redis, account: VideoSdkAccount, settings: Settings) -> Iterator[Finding]:
     """Whether its webhooks come, and where they must be posted to.
 
     Raises:

@@ -23,6 +23,7 @@ from tests.service.signed import ADMIN_TOKEN, KEY, SECRET
 from tests.up import Up
 from tests.waiting import eventually
 from workers import keys
+from workers.connection import embedded_socket
 from workers.schema import SCHEMA
 from workers.settings import load_settings
 
@@ -35,6 +36,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     ahead = 0.0
     rooms: tuple[dict, ...] = ()
+    page = b""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -44,7 +46,7 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response_only(200)
         if self.server.ahead is not None:
             self.send_header("Date", formatdate(time.time() + self.server.ahead, usegmt=True))
-        content = json.dumps({"rooms": self.server.rooms}).encode()
+        content = self.server.page or json.dumps({"rooms": self.server.rooms}).encode()
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -212,6 +214,28 @@ def test_nobody_at_the_address(environ):
     assert status == "failed"
     assert "cannot connect to LiveKit at 127.0.0.1:1" in words
     assert "check LIVEKIT_URL" in words
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"[]", b'{"rooms": 7}', b'"' + b"[" * 100_000])
+def test_what_answers_is_something_else(here, livekit, page):
+    livekit.page = page
+    status, words = one(here, "livekit")
+    assert (status, "is not LiveKit; check LIVEKIT_URL" in words) == ("failed", True)
+
+
+def test_a_socket_directory_of_somebody_elses(here, tmp_path):
+    del here["REDIS_URL"]
+    data = tmp_path / ("x" * 110)
+    here["DISPATCHER_DATA"] = str(data)
+    directory = embedded_socket(data).parent
+    directory.mkdir(mode=0o755)
+    try:
+        found = looked(here)
+    finally:
+        directory.rmdir()
+    assert [(name, status) for name, status, _ in found if name.startswith("redis")] == [
+        ("redis", "failed")
+    ]
 
 
 def test_no_webhook_has_ever_come(here):
