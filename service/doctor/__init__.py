@@ -10,8 +10,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from service.doctor import livekit, machine, redis_server, videosdk, work
-from service.doctor.findings import Finding, failed, ok
+from service.doctor.findings import Finding, failed, ok, warning
 from service.doctor.side_by_side import REDIS, Check, side_by_side
+from service.health import DRY_RUN
 from workers.connection import connect
 from workers.settings import SettingsError, load_settings
 
@@ -78,6 +79,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     if not settings.servers and settings.videosdk is None:
         todo = "set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET"
         yield failed("settings", "LIVEKIT_URL is not set, nor is VideoSDK", todo)
+    elif settings.dry_run:
+        yield warning("settings", DRY_RUN, "unset it when it is to send agents")
     else:
         yield ok("settings", "they can be used")
 

@@ -145,6 +145,11 @@ def test_without_any_provider_it_says_what_to_set(environ):
     assert (status, "set LIVEKIT_URL" in words) == ("failed", True)
 
 
+def test_a_dry_run_is_told(here):
+    status, words = one({**here, "DISPATCHER_DRY_RUN": "true"}, "settings")
+    assert (status, "no agent is sent" in words) == ("warning", True)
+
+
 def test_without_redis_what_only_it_could_tell_is_left_out(here):
     found = looked({**here, "REDIS_URL": "redis://:hush-hush@127.0.0.1:1"})
     of_redis = [each for each in found if each[0].startswith("redis")]
