@@ -7,7 +7,7 @@ token, and a holder that dies loses the room to another when its lease ends.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +22,6 @@ from workers.recent import RecentRecords
 from workers.redacting import NOTHING
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable, Sequence
 
     import redis.asyncio
@@ -279,18 +278,10 @@ class DueQueue:
         return await self._runner.call(script, keys, args)
 
     async def leave(self, holds: Iterable[Hold], rules: str) -> None:
-        """The loop ends: what it still holds is for whoever comes, at once.
-
-        Calls that have begun are settled by whoever that is, as if this loop had died.
-
-        Args:
-            holds: rooms that nobody works on any more.
-            rules: hash of the rules it has worked by.
-        """
+        """The loop ends: others get what it holds at once, and settle the calls it has begun."""
         await self._runner.sent()  # what is still on its way would renew a lease
-        for hold in holds:
-            with contextlib.suppress(Fenced):
-                await self.release(hold, retry_in=0)
+        released = (self.release(hold, retry_in=0) for hold in holds)
+        await asyncio.gather(*released, return_exceptions=True)  # one is another's: so be it
         await self.claim(most=0, rules=rules)  # gives back what a claim took whose answer was lost
         await self.redis.zrem(keys.WORKERS, f"{self._claimant}:{rules}")
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from redis.exceptions import RedisError
+
+from workers import keys
+from workers.drain import LEAVE_SECONDS
+from workers.lease import give_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workers.drain import DrainThread
+    from workers.scripts import ScriptRunner
 
 STOP_SECONDS: Final = 9.5
 """How long the end may take: whoever runs containers kills them after 10 s."""
@@ -36,6 +43,14 @@ def in_time(loop: DrainThread, stopping: threading.Event) -> Iterator[None]:
         loop.stop()
         loop.join()
         over.set()
+
+
+async def give_up_leases(runner: ScriptRunner, claimant: str) -> None:
+    """What one worker of all sees to is for another from now on."""
+    with suppress(RedisError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            for lease in (keys.RECONCILE, keys.RETENTION, keys.AGENTS_LEASE):
+                await give_up(runner, lease, claimant)
 
 
 def _see_to_it(loop: DrainThread, stopping: threading.Event, over: threading.Event) -> None:

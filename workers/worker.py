@@ -8,7 +8,6 @@ the work on an event.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import random
 import signal
@@ -30,14 +29,14 @@ from workers.agent_workers import AgentWorkers
 from workers.calls import CALLS_EACH
 from workers.connection import connect, connect_async
 from workers.counters import Counters, Flushing
-from workers.drain import LEAVE_SECONDS, Drain, DrainThread
+from workers.drain import Drain, DrainThread
 from workers.errors import ProviderError
 from workers.inbox import DueQueue
 from workers.lease import give_up
 from workers.notices import NOBODY
 from workers.notifier import Notifier
+from workers.parting import give_up_leases, in_time
 from workers.presence import new_name
-from workers.parting import in_time
 from workers.providers.kinded import Kinded
 from workers.providers.livekit import LiveKit
 from workers.providers.videosdk import VideoSdk
@@ -240,14 +239,6 @@ async def _greet(server: Server, provider: Provider) -> None:
         log.info("livekit_reached", url=server.url)
 
 
-async def _give_up_leases(runner: ScriptRunner, claimant: str) -> None:
-    """What one worker of all sees to is for another from now on."""
-    with contextlib.suppress(RedisError, TimeoutError):
-        async with asyncio.timeout(LEAVE_SECONDS):
-            for lease in (keys.RECONCILE, keys.RETENTION, keys.AGENTS_LEASE):
-                await give_up(runner, lease, claimant)
-
-
 def share_of(concurrency: int, servers: int) -> int:
     """How many rooms may have calls to one of several servers: all but one of them may hang, and
     the last must still find places.
@@ -317,7 +308,7 @@ async def open_drain(
 
     async def close() -> None:
         await tools.errands.aclose()
-        await _give_up_leases(runner, claimant)
+        await give_up_leases(runner, claimant)
         for provider in tools.places.values():
             await provider.aclose()
         await flushing.close()
