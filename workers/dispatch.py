@@ -18,7 +18,7 @@ __all__ = ["ID_ATTRIBUTE", "LIVE", "SID_ATTRIBUTE", "Dispatch", "Move", "State",
 
 ID_ATTRIBUTE: Final = "lkd.dispatch"
 SID_ATTRIBUTE: Final = "lkd.room_sid"
-"""Attributes by which a dispatch is known in LiveKit: that it is ours, and for which session."""
+"""Attributes it carries in LiveKit: that it is ours, and for which session it was meant."""
 RECONNECTION_SECONDS: Final = 10.0
 """How long the webhook of an agent's next connection may take, before it is looked for."""
 LOOK_AGAIN_SECONDS: Final = 6.0
@@ -95,9 +95,8 @@ class Dispatch:
     known_as: tuple[tuple[str, str], ...] = field(default=(), metadata={"inner": True})
     """How its agent is known where its provider does not tell: the patterns of an `AgentsAre`."""
     share: str = field(default="", metadata={"inner": True})
-    """What it counts to while it is live, where its rule has a `limit`: see `share_of`."""
     share_most: int = field(default=0, metadata={"inner": True})
-    """How many may be live there."""
+    """What it counts to while it is live, where its rule has a `limit`, and the most there."""
 
     join_within: float | None = field(default=None, metadata={"inner": True})
     """Seconds from its acceptance in which its agent must join."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from workers import keys, scripts
 from workers.clock import CLOCKS_SECONDS, RedisClock
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workers.metrics import Count
     from workers.record import Record
     from workers.redacting import Redaction
-    from workers.scripts import Arg, Script, ScriptRunner
+    from workers.scripts import ScriptRunner
 
 LEASE_SECONDS: Final = 15.0
 EVENTS_EACH: Final = 16
@@ -71,13 +71,12 @@ class DueQueue:
             runner: of that loop.
             claimant: a name no other loop has, now or later.
             lease: seconds.
-            restarted: set when Redis is another one, or has started anew: it may have lost its last
-                second.
+            restarted: set when Redis is another one, or anew: its last second may be lost.
             counters: where what is committed is counted; None: nobody asks.
             redaction: what of a document is not kept.
             monotonic: this process's clock that is never set, seconds.
         """
-        self._runner = runner
+        self.runner = runner
         self._claimant = claimant
         self._claims = 0
         self._lease = lease
@@ -98,7 +97,7 @@ class DueQueue:
     @property
     def redis(self) -> redis.asyncio.Redis:
         """The client of this loop."""
-        return self._runner.redis
+        return self.runner.redis
 
     def now(self) -> float:
         """Redis's clock, Unix seconds, as of the last claim; all hosts agree on it."""
@@ -114,7 +113,7 @@ class DueQueue:
         `rules` is the hash of the rules this loop works by, for whoever wants to see it.
         """
         asked = self._monotonic()
-        now, first, rooms, paused = await self._runner.call(
+        now, first, rooms, paused = await self.runner.call(
             scripts.CLAIM,
             [keys.DUE, keys.WAKE, keys.CLAIM + self._claimant, keys.WORKERS, keys.PAUSED],
             [
@@ -211,7 +210,7 @@ class DueQueue:
         for note in (*gathered.notes, *notes):
             args += [len(note), *note]
         script_keys = [*self._keys(hold), keys.ROOMS, keys.HISTORY, keys.ROUTES]
-        answer = await self._runner.call(scripts.COMMIT, script_keys, args)
+        answer = await self.runner.call(scripts.COMMIT, script_keys, args)
         if answer == b"fenced":
             raise Fenced(hold.room_key)
         if isinstance(answer, list):
@@ -270,16 +269,12 @@ class DueQueue:
             int(retry_in * 1000) if retry_in is not None else "",
             "1" if failed else "",
         ]
-        if await self._runner.call(scripts.RELEASE, self._keys(hold), args) == b"fenced":
+        if await self.runner.call(scripts.RELEASE, self._keys(hold), args) == b"fenced":
             raise Fenced(hold.room_key)
-
-    async def call(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> Any:  # noqa: ANN401 - as the script answers
-        """Run a script of others, as `ScriptRunner.call` does."""
-        return await self._runner.call(script, keys, args)
 
     async def leave(self, holds: Iterable[Hold], rules: str) -> None:
         """The loop ends: others get what it holds at once, and settle the calls it has begun."""
-        await self._runner.sent()  # what is still on its way would renew a lease
+        await self.runner.sent()  # what is still on its way would renew a lease
         released = (self.release(hold, retry_in=0) for hold in holds)
         await asyncio.gather(*released, return_exceptions=True)  # one is another's: so be it
         await self.claim(most=0, rules=rules)  # gives back what a claim took whose answer was lost
@@ -291,7 +286,7 @@ class DueQueue:
         Raises:
             RedisError: it may or may not have been put there; offered again, it is there once.
         """
-        await self._runner.call(scripts.ACCEPT, offer.keys, offer.args)
+        await self.runner.call(scripts.ACCEPT, offer.keys, offer.args)
 
     def _keys(self, hold: Hold) -> list[str]:
         return [keys.ROOM + hold.room_key, keys.INBOX + hold.room_key, keys.DUE]

@@ -49,7 +49,7 @@ async def give_up_leases(runner: ScriptRunner, claimant: str) -> None:
     """What one worker of all sees to is for another from now on."""
     with suppress(RedisError, TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
-            for lease in (keys.RECONCILE, keys.RETENTION, keys.AGENTS_LEASE):
+            for lease in (keys.RECONCILE, keys.RETENTION, keys.AGENTS_LEASE, keys.NOTIFIER):
                 await give_up(runner, lease, claimant)
 
 

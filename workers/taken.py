@@ -105,7 +105,7 @@ async def take(dispatch: Dispatch, server_id: str, room: str, identity: str, too
     """
     place = keys.room_key(server_id, room)
     over = ""
-    while owner := await tools.queue.call(
+    while owner := await tools.queue.runner.call(
         scripts.TAKE, [f"{keys.TAKEN}{place}:{identity}"], [dispatch.id, over, keys.ORDER_SECONDS]
     ):
         other = owner.decode()

@@ -23,10 +23,10 @@ from workers import wake
 from workers.drain import DrainThread
 from workers.intake import Intake
 from workers.ledger import Ledger
+from workers.opening import open_drain
 from workers.rules_in_force import RulesInForce
 from workers.settings import Settings, load_settings
 from workers.videosdk_account import VideoSdkAccount
-from workers.worker import open_drain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ import pytest
 
 from tests.waiting import eventually
 from tests.workers.conftest import GREET
+from workers.opening import share_of
 from workers.tools import Gate
-from workers.worker import share_of
 
 if TYPE_CHECKING:
     from service.sandbox import Sandbox
