@@ -126,9 +126,8 @@ class Dispatch:
     withdrawn: State | None = field(default=None, metadata={"inner": True})
     """What it is once it has been deleted: `superseded`, `failed` or `released`."""
     job_identity: str = field(default="", metadata={"inner": True})
-    """What its agent would join as, where a listing has told and it has not come."""
     worker_id: str = field(default="", metadata={"inner": True})
-    """LiveKit's id of the worker that took its job, where a listing has told."""
+    """What its agent would join as, and the worker that took its job, where a listing told."""
     moves: tuple[Move, ...] = field(default=(), metadata={"inner": True})
     unknown: Mapping[str, Any] = field(default_factory=dict, metadata={"inner": True})
     """What a newer version keeps of it: it stays as it is."""
