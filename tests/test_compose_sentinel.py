@@ -61,12 +61,13 @@ def test_the_other_valkey_takes_over_with_all_that_was_accepted(processes: Proce
 
     processes.kill("valkey-1")
     eventually(lambda: _role(processes, "valkey-replica") == "master", timeout=60)
+    eventually(lambda: processes.healthy("worker"), timeout=30, interval=0.2)
+    assert _post(processes, "EV_2") == 503, "it would be on one server alone"
+
+    processes.start("valkey", "--bind", processes.addresses["valkey"])  # as Compose does at once
+    eventually(lambda: _role(processes, "valkey") == "slave", timeout=90)
     eventually(lambda: _post(processes, "EV_2") == 200, timeout=30)
     eventually(lambda: _decided(processes, "valkey-replica") == 2)
-    eventually(lambda: processes.healthy("worker"), timeout=30, interval=0.2)
-
-    processes.start("valkey", "--bind", processes.addresses["valkey"])
-    eventually(lambda: _role(processes, "valkey") == "slave", timeout=90)
     eventually(lambda: _decided(processes, "valkey") == 2)
 
     for name in ("valkey", "valkey-replica", *SENTINELS):

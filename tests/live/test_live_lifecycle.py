@@ -46,7 +46,13 @@ def house(open_house: OpenHouse) -> House:
 
 def active_rooms(house: House, rooms: set[str]) -> None:
     """Wait until there are agents in these rooms and no others."""
-    eventually(lambda: {d["room"] for d in house.up.dispatches(state="active")} == rooms, 20)
+
+    def only_there() -> bool:
+        told = [(d["room"], d["state"], d["reason"]) for d in house.up.dispatches()]
+        assert {room for room, state, _ in told if state == "active"} == rooms, told
+        return True
+
+    eventually(only_there, 20)
 
 
 def states(house: House) -> list[str]:

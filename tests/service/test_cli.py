@@ -8,10 +8,8 @@ import pytest
 
 from tests.service.cli import dispatcher
 
-COMMANDS = ["demo", "up", "serve", "worker", "rules", "send", "replay", "dispatches", "agents",
-            "rooms", "token", "pause", "resume", "forget", "audit"]  # fmt: skip
 COMMANDS = ["demo", "up", "serve", "worker", "doctor", "rules", "send", "replay", "dispatches",
-            "agents", "rooms", "token", "pause", "resume"]  # fmt: skip
+            "agents", "rooms", "token", "pause", "resume", "forget", "audit"]  # fmt: skip
 WITH_EXAMPLES = [
     ["demo"], ["up"], ["serve"], ["worker"], ["doctor"], ["rules", "check"], ["rules", "explain"],
     ["send"], ["replay"], ["dispatches", "list"], ["dispatches", "show"], ["dispatches", "export"],
