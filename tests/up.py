@@ -46,7 +46,7 @@ class Up:
                 env=self.environ, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
-            eventually(self._ready, timeout=30)
+            eventually(self._ready, timeout=60)
         except BaseException:
             self.process.kill()
             raise

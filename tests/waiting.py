@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], timeout: float = 10, interval: float = 0.02) -> T:
+def eventually(condition: Callable[[], T], timeout: float = 30, interval: float = 0.02) -> T:
     """Call `condition` until what it returns is true, and return that.
 
     An AssertionError it raises counts as not yet.

@@ -52,7 +52,7 @@ def active_rooms(house: House, rooms: set[str]) -> None:
         assert {room for room, state, _ in told if state == "active"} == rooms, told
         return True
 
-    eventually(only_there, 20)
+    eventually(only_there, 60)
 
 
 def states(house: House) -> list[str]:
@@ -63,7 +63,7 @@ def test_a_deployment_nobody_serves_falls_back_to_production(
     house: House, join: Join, figure: Figure
 ) -> None:
     join(house.server, "beta-1", "ana")
-    eventually(lambda: states(house) == ["superseded", "active"], timeout=20)
+    eventually(lambda: states(house) == ["superseded", "active"], timeout=60)
     [before] = house.up.dispatches(state="superseded")
     [after] = house.up.dispatches(state="active")
     assert before["reason"].startswith("no_worker: ")
@@ -78,7 +78,7 @@ def test_an_agent_whose_process_is_killed_is_back(
     house: House, join: Join, agent_worker: Callable[..., AgentWorker], figure: Figure
 ) -> None:
     join(house.server, "call-1", "ana")
-    eventually(lambda: states(house) == ["active"], timeout=20)
+    eventually(lambda: states(house) == ["active"], timeout=60)
     agent_worker(house.server, "greeter")  # takes over, as in any rolling deployment
     os.kill(house.workers[""].process.pid, signal.SIGKILL)
     eventually(lambda: states(house) == ["ended", "active"], timeout=60)
@@ -93,15 +93,15 @@ def test_an_agent_whose_process_is_killed_is_back(
 @pytest.mark.parametrize("hand", ["dispatch", "participant"])
 def test_an_agent_sent_away_by_hand_stays_away(house: House, join: Join, hand: str) -> None:
     join(house.server, "call-1", "ana")
-    [active] = eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    [active] = eventually(lambda: house.up.dispatches(state="active"), timeout=60)
     if hand == "dispatch":
         dispatch_id = active["dispatch_id"]
         house.server.ask(lambda api: api.agent_dispatch.delete_dispatch(dispatch_id, "call-1"))
     else:
         identity = RoomParticipantIdentity(room="call-1", identity=active["agent_identity"])
         house.server.ask(lambda api: api.room.remove_participant(identity))
-    eventually(lambda: house.up.dispatches(state="active") == [], timeout=20)
-    eventually(lambda: house.up.dispatches(state="scheduled") == [], timeout=20)
+    eventually(lambda: house.up.dispatches(state="active") == [], timeout=60)
+    eventually(lambda: house.up.dispatches(state="scheduled") == [], timeout=60)
     join(house.server, "beta-1", "eva")
     active_rooms(house, {"beta-1"})
     join(house.server, "call-1", "ben")
@@ -112,9 +112,9 @@ def test_an_agent_sent_away_by_hand_stays_away(house: House, join: Join, hand: s
 
 def test_an_agent_leaves_when_nobody_needs_it_any_more(house: House, join: Join) -> None:
     ana = join(house.server, "call-1", "ana")
-    eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    eventually(lambda: house.up.dispatches(state="active"), timeout=60)
     ana.leave()
-    [released] = eventually(lambda: house.up.dispatches(state="released"), timeout=20)
+    [released] = eventually(lambda: house.up.dispatches(state="released"), timeout=60)
     assert released["reason"] == "last_human_left"
     eventually(lambda: house.agents("call-1") == [], timeout=10)
 

@@ -54,7 +54,7 @@ def test_an_agent_sent_by_hand_joins_and_one_deleted_by_hand_is_not_sent_again(
     house: House, join: Join
 ) -> None:
     join(house.server, "support-1", "ana")
-    [ruled] = eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    [ruled] = eventually(lambda: house.up.dispatches(state="active"), timeout=60)
 
     order = {
         "room": "support-1", "agent": "greeter", "deployment": "staging",
@@ -63,15 +63,15 @@ def test_an_agent_sent_by_hand_joins_and_one_deleted_by_hand_is_not_sent_again(
     key = {"Idempotency-Key": "once"}
     first, again = (ask(house, "POST", "/dispatches", order, **key) for _ in range(2))
     assert (first[0], again[0], first[1]["id"]) == (202, 202, again[1]["id"])
-    eventually(lambda: len(house.up.dispatches(state="active")) == 2, timeout=20)
+    eventually(lambda: len(house.up.dispatches(state="active")) == 2, timeout=60)
     [job] = house.workers["staging"].jobs("support-1")
     assert json.loads(job["metadata"]) == {"why": "by hand"}
     assert job["attributes"]["source"] == "hand"
 
     for dispatch_id in (first[1]["id"], ruled["id"]):
         assert ask(house, "DELETE", f"/dispatches/{dispatch_id}")[0] == 202
-    eventually(lambda: len(house.up.dispatches(state="released")) == 2, timeout=20)
-    eventually(lambda: house.agents("support-1") == [], timeout=20)
+    eventually(lambda: len(house.up.dispatches(state="released")) == 2, timeout=60)
+    eventually(lambda: house.agents("support-1") == [], timeout=60)
     join(house.server, "support-1", "ben")
     throughout(lambda: house.agents("support-1") == [], 2)
     assert len(house.up.dispatches()) == 2
@@ -90,10 +90,10 @@ def test_a_strangers_agent_is_removed_by_its_identity(house: House, join: Join) 
     join(house.server, "other-1", "ana")
     asked = CreateAgentDispatchRequest(agent_name="greeter", room="other-1")
     house.server.ask(lambda api: api.agent_dispatch.create_dispatch(asked))
-    [identity] = eventually(lambda: house.agents("other-1"), timeout=20)
+    [identity] = eventually(lambda: house.agents("other-1"), timeout=60)
     status, _ = ask(house, "DELETE", f"/rooms/other-1/agents/{quote(identity, safe='')}")
     assert status == 202
-    eventually(lambda: house.agents("other-1") == [], timeout=20)
+    eventually(lambda: house.agents("other-1") == [], timeout=60)
 
 
 async def _rooms(api: Any) -> list[str]:

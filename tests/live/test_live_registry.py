@@ -67,7 +67,7 @@ def test_both_deployments_are_told_apart_as_one_is_stopped_and_started(
 ) -> None:
     eventually(lambda: statuses(house) == ("idle", "idle"), timeout=15)
     join(house.server, "support-1", "ana")
-    eventually(lambda: statuses(house) == ("active", "idle"), timeout=20)
+    eventually(lambda: statuses(house) == ("active", "idle"), timeout=60)
     row = rows(house)["greeter", ""]
     assert (row["sessions"], row["today"], row["success_rate"], row["rules"]) == (
         1, 1, 1.0, ["support"],
@@ -90,7 +90,7 @@ def test_both_deployments_are_told_apart_as_one_is_stopped_and_started(
     eventually(lambda: rows(house)["greeter", "staging"]["warnings"] == [], timeout=15)
     assert statuses(house) == ("active", "failing"), "nobody has come since"
     join(house.server, "beta-2", "carla")
-    eventually(lambda: statuses(house) == ("active", "active"), timeout=20)
+    eventually(lambda: statuses(house) == ("active", "active"), timeout=60)
     assert rows(house)["greeter", "staging"]["sessions"] == 1
 
 
@@ -98,7 +98,7 @@ def test_an_agent_that_somebody_else_sent_beside_ours_is_shown_with_a_warning(
     house: House, join: Callable[..., Participant]
 ) -> None:
     join(house.server, "support-1", "ana")
-    eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    eventually(lambda: house.up.dispatches(state="active"), timeout=60)
     asked = CreateAgentDispatchRequest(agent_name="greeter", room="support-1")
     house.server.ask(lambda api: api.agent_dispatch.create_dispatch(asked))
 

@@ -46,7 +46,7 @@ def test_calls_that_a_server_took_down_with_it_are_over_and_new_ones_have_their_
     assert {d["state"] for d in asked(house)} == {"active"}  # LiveKit has not said more
 
     house.server.start()
-    eventually(lambda: not house.up.dispatches(state="active"), timeout=20)
+    eventually(lambda: not house.up.dispatches(state="active"), timeout=60)
     assert {(d["state"], d["reason"]) for d in asked(house)} == {("ended", "room_ended")}
     assert not house.server.ask(lambda api: api.room.list_rooms(ListRoomsRequest())).rooms
     eventually(lambda: len(worker.lines("registered")) == 2, timeout=60)

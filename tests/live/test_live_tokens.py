@@ -64,7 +64,7 @@ def test_the_agent_comes_by_the_token_and_is_the_only_one(
     house: House, real_people: RealPeople
 ) -> None:
     join(house, real_people, token(house, "beta-1", "ana"))
-    [dispatch] = eventually(lambda: active(house, "beta-1"), timeout=20)
+    [dispatch] = eventually(lambda: active(house, "beta-1"), timeout=60)
     [job] = house.jobs("beta-1")
     assert (job["worker_deployment"], job["metadata"]) == ("staging", '{"customer":"ana"}')
     assert job["dispatch_id"] == dispatch["dispatch_id"]
@@ -79,7 +79,7 @@ def test_the_same_token_into_an_open_room_gets_one_agent_by_the_webhook(
     given = token(house, "beta-1", "ana")
     open_room(house, "beta-1")
     join(house, real_people, given)
-    [dispatch] = eventually(lambda: active(house, "beta-1"), timeout=20)
+    [dispatch] = eventually(lambda: active(house, "beta-1"), timeout=60)
     [job] = house.jobs("beta-1")
     assert job["worker_deployment"] == "staging"
     assert job["attributes"]["lkd.dispatch"] == dispatch["id"], "we made it"
@@ -92,13 +92,13 @@ def test_a_token_used_again_after_the_room_was_closed_gets_one_agent(
     given = token(house, "beta-1", "ana")
     for session in (1, 2):
         ana = join(house, real_people, given)
-        eventually(lambda: active(house, "beta-1"), timeout=20)
+        eventually(lambda: active(house, "beta-1"), timeout=60)
         throughout(lambda: len(house.agents("beta-1")) == len(listed(house, "beta-1")) == 1, 2)
         ana.leave()
         asked = api.DeleteRoomRequest(room="beta-1")
         house.server.ask(lambda client, asked=asked: client.room.delete_room(asked))
         over = lambda session=session: len(house.up.dispatches(state="ended")) == session  # noqa: E731
-        eventually(over, timeout=20)
+        eventually(over, timeout=60)
     assert len(house.jobs("beta-1")) == 2
 
 
@@ -118,7 +118,7 @@ def test_time_from_the_callers_join_to_the_agents(
                 open_room(house, room)
             caller = join(house, real_people, given)
             ana, agent = (
-                eventually(lambda room=room, who=who: _joined(receiver, room, who), timeout=20)
+                eventually(lambda room=room, who=who: _joined(receiver, room, who), timeout=60)
                 for who in ("ana", "agent-")
             )
             times.append(agent - ana)

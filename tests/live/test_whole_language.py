@@ -48,9 +48,9 @@ def test_a_full_limit_lets_the_next_rule_of_the_group_send_its_agent(
     house: House, join: Join
 ) -> None:
     join(house.server, "vip-1", "ana")
-    eventually(lambda: house.up.dispatches(state="active"), timeout=20)
+    eventually(lambda: house.up.dispatches(state="active"), timeout=60)
     join(house.server, "vip-2", "ben")
-    eventually(lambda: len(house.up.dispatches(state="active")) == 2, timeout=20)
+    eventually(lambda: len(house.up.dispatches(state="active")) == 2, timeout=60)
     sent = {d["room"]: (d["rule"], d["deployment"]) for d in house.up.dispatches()}
     assert sent == {"vip-1": ("concierge", ""), "vip-2": ("everybody", "staging")}
     assert len(house.workers[""].jobs("vip-1")) == 1
@@ -60,10 +60,10 @@ def test_a_full_limit_lets_the_next_rule_of_the_group_send_its_agent(
 def test_a_caller_waits_for_an_operator_and_then_for_an_agent(house: House, join: Join) -> None:
     join(house.server, "line-1", "caller-1")
     join(house.server, "line-2", "caller-2")
-    eventually(lambda: len(house.up.dispatches(state="scheduled")) == 2, timeout=20)
+    eventually(lambda: len(house.up.dispatches(state="scheduled")) == 2, timeout=60)
     join(house.server, "line-2", "op-eva")
-    [helped] = eventually(lambda: house.up.dispatches(state="active"), timeout=20)
-    [released] = eventually(lambda: house.up.dispatches(state="released"), timeout=20)
+    [helped] = eventually(lambda: house.up.dispatches(state="active"), timeout=60)
+    [released] = eventually(lambda: house.up.dispatches(state="released"), timeout=60)
     assert (helped["room"], released["room"]) == ("line-1", "line-2")
     assert released["reason"] == "condition"
     assert not house.jobs("line-2")
