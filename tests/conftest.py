@@ -55,6 +55,7 @@ def redis(valkey: Valkey) -> Iterator[Redis]:
     """A client of an empty server, answering bytes."""
     with Redis(unix_socket_path=str(valkey.socket), socket_timeout=10) as client:
         client.flushall()
+        client.config_set("maxmemory", 0)
         yield client
 
 

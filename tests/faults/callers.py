@@ -73,7 +73,8 @@ class Callers:
 
     def told(self) -> str:
         """What was seen, in a line."""
-        waits = [self.served[room] - at for room, at in self.came.items()]
+        now = time.time()  # the last to come may wait still
+        waits = [self.served.get(room, now) - at for room, at in list(self.came.items())]
         sent = _longest_gap([c["at"] for c in self._creates() if c["worked"]], self.began)
         answered = [d["answered_at"] for d in self.deliveries() if d["outcome"] == "delivered"]
         accepted = _longest_gap(answered, self.began)

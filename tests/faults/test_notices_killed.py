@@ -126,10 +126,10 @@ def test_a_burst_of_calls_without_an_agent_is_told_whole_though_workers_die(
     for number in range(BURST):
         sandbox.join(f"support-{number}", "ana")
     for count in (BURST // 4, BURST // 2):
-        eventually(lambda c=count: len(hooks.told) >= c, timeout=120)
+        eventually(lambda c=count: len(hooks.told) >= c, timeout=240)
         workers[0].kill()
         workers = [*workers[1:], worker()]
-    eventually(lambda: len(house.dispatches(state="failed")) == BURST, timeout=120, interval=0.5)
+    eventually(lambda: len(house.dispatches(state="failed")) == BURST, timeout=240, interval=0.5)
     eventually(lambda: untold(house.redis).notices == 0, timeout=60)
     times = hooks.times()
     twice = sum(count - 1 for count in times.values())

@@ -301,7 +301,8 @@ def configured(redis):
     before = {}
 
     def configure(name, value):
-        before.update(redis.config_get(name))
+        if name not in before:  # as it was before the first of several changes
+            before.update(redis.config_get(name))
         redis.config_set(name, value)
 
     yield configure

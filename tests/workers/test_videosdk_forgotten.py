@@ -67,7 +67,7 @@ def test_an_agent_that_was_asked_for_before_is_waited_for(
         servers[-1].wait()
         servers.append(started(tmp_path / "valkey.sock"))
         for key, value in before.items():
-            house.redis.restore(key, 0, value)
+            house.redis.restore(key, 0, value, replace=True)
         eventually(lambda: told(house) == [("videosdk", "greeter", "active")], timeout=15)
         throughout(lambda: len(agents(videosdk, "m-1")) == 1, 1.0)
         assert len(videosdk.calls.of("DispatchAgent")) == 1
