@@ -45,10 +45,11 @@ LOOKS_TO_BELIEVE: Final = 2
 
 log = structlog.get_logger(__name__)
 
-_Carry = Callable[[Dispatch, "Hold", "Tools"], Awaitable[Stepped]]
+Carry = Callable[[Dispatch, "Hold", "Tools"], Awaitable[Stepped]]
+"""A step of a dispatch, carried out."""
 
 
-def _put_off(step: _Carry) -> _Carry:
+def _put_off(step: Carry) -> Carry:
     """A step that is tried later where the provider does not answer."""
 
     @wraps(step)

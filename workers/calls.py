@@ -5,7 +5,6 @@ the record before they begin, and each result written as it comes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.frozen import replace
@@ -51,7 +50,8 @@ async def make_calls(hold: Hold, tools: Tools) -> None:
     """
     await _take_over(hold, tools)
     for _ in range(ROUNDS):
-        await dry_run.rehearse(hold, tools)
+        if tools.dry_run:
+            await dry_run.rehearse(hold, tools)
         due = await _ready(hold, tools)
         if not due:
             return
@@ -198,8 +198,7 @@ def _taken_over(dispatch: Dispatch, now: float) -> Dispatch:
     )
 
 
-_Carry = Callable[[Dispatch, "Hold", "Tools"], Awaitable["Stepped"]]
-_STEPS: Final[Mapping[Step, _Carry]] = {
+_STEPS: Final[Mapping[Step, apart.Carry]] = {
     Step.CREATE: settle.create,
     Step.SETTLE: settle.settle,
     Step.LOOK_AGAIN: settle.look_again,
@@ -213,7 +212,7 @@ _STEPS: Final[Mapping[Step, _Carry]] = {
 }
 
 
-_APART: Final[Mapping[Step, _Carry]] = {
+_APART: Final[Mapping[Step, apart.Carry]] = {
     Step.CREATE: apart.create,
     Step.SETTLE: apart.settle,
     Step.LOOK_AGAIN: apart.look_again,

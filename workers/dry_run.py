@@ -23,20 +23,28 @@ _MAKING: Final = frozenset({Step.CREATE, Step.REPLACE, Step.CLEAR})
 
 
 async def rehearse(hold: Hold, tools: Tools) -> None:
-    """Have nothing sent that is due, or, where this is no dry run, end what one has left.
+    """Have nothing sent that is due.
 
     Raises:
         Fenced, RedisError: as `DueQueue.commit`.
     """
     now = tools.queue.now()
-    dispatches = hold.record.dispatches.values()
-    if tools.dry_run:
-        changed = [_rehearsed(d, now) for d in dispatches if _is_sending(d, now)]
-    else:
-        left = [d for d in dispatches if d.state is State.DRY_RUN and d.live]
-        changed = [d.ended(State.DRY_RUN, Why.DRY_RUN_OVER.value, now) for d in left]
-    if changed:
-        await write(hold, tools, changed)
+    due = [d for d in hold.record.dispatches.values() if _is_sending(d, now)]
+    if due:
+        await write(hold, tools, [_rehearsed(d, now) for d in due])
+
+
+async def end(hold: Hold, tools: Tools) -> None:
+    """The dry run is over: free the claims that it has left.
+
+    Raises:
+        Fenced, RedisError: as `DueQueue.commit`.
+    """
+    now, dispatches = tools.queue.now(), hold.record.dispatches.values()
+    left = [d for d in dispatches if d.state is State.DRY_RUN and d.live]
+    if left:
+        why = Why.DRY_RUN_OVER.value
+        await write(hold, tools, [d.ended(State.DRY_RUN, why, now) for d in left])
 
 
 def _is_sending(dispatch: Dispatch, now: float) -> bool:

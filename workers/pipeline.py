@@ -35,7 +35,7 @@ from workers.metrics import PUT_ASIDE
 from workers.notices import of_dispatches as notices_of
 from workers.planned import planned, share_of
 from workers.providers.base import CALL_SECONDS
-from workers.writing import has_moved, write_record
+from workers.writing import tell_moved, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ async def work(hold: Hold, tools: Tools) -> None:
         RedisError: Redis was lost on the way.
     """
     if not tools.dry_run:  # a claim that one holds is free for what comes
-        await dry_run.rehearse(hold, tools)
+        await dry_run.end(hold, tools)
     while hold.entries:
         try:
             last = len(hold.entries) == 1 and not hold.more
@@ -234,11 +234,7 @@ async def _decided(
     telling.tell_errors(seen.event, decisions, tools.queue.redaction)
     if tools.traces is not None and decisions:
         tools.traces.decided(seen.event, decisions, received_at, tools.queue.now())
-    for dispatch in changed:
-        if has_moved(before.get(dispatch.id), dispatch):
-            telling.tell(dispatch)
-            if tools.traces is not None:
-                tools.traces.moved(dispatch)
+    tell_moved(before, changed, tools)
 
 
 async def _listing(hold: Hold, tools: Tools, event: Event) -> Snapshot | None:

@@ -11,7 +11,7 @@ from workers.tallies import of_dispatches
 from workers.telling import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from workers.dispatch import Dispatch
     from workers.hold import Hold, Note
@@ -70,6 +70,11 @@ async def write_record(
     notes = [*of_dispatches(before, changed), *told, *notes]
     counts = counted.of_dispatches(before, changed)
     await tools.queue.commit(hold, record, documents, taken=taken, notes=notes, counts=counts)
+    tell_moved(before, changed, tools)
+
+
+def tell_moved(before: Mapping[str, Dispatch], changed: Sequence[Dispatch], tools: Tools) -> None:
+    """Log and trace the dispatches that are not where they were."""
     for dispatch in changed:
         if has_moved(before.get(dispatch.id), dispatch):
             tell(dispatch)
