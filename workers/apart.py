@@ -73,7 +73,7 @@ async def create(dispatch: Dispatch, hold: Hold, tools: Tools) -> Stepped:
         if (made_before := await _made_before(dispatch, hold, tools, place)) is not None:
             return made_before
         if place.lists is None:  # whose agent that is must be known before it comes
-            await waiters(dispatch, place.server_id, place.room, tools)
+            await waiters([dispatch], place.server_id, place.room, tools)
         await tools.queue.keep(hold, CALL_SECONDS + 1)
         return await _call(dispatch, place, tools)
     except NoAgent as error:
@@ -230,8 +230,8 @@ async def identified(hold: Hold, tools: Tools, now: float) -> tuple[Record, list
     )
     met: list[Dispatch] = []
     all_waiting: list[Waiter] = []
-    for each in waiting:
-        all_waiting = await waiters(each, hold.server_id, hold.room, tools)
+    if waiting:
+        all_waiting = await waiters(waiting, hold.server_id, hold.room, tools)
     for agent in sorted(record.agents.values(), key=lambda each: each.joined_at):
         fields = {"identity": agent.identity, "name": agent.name}
         mine = next((d for d in waiting if is_for(d, fields, all_waiting)), None)

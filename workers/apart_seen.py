@@ -128,7 +128,7 @@ async def _agent(
             await take(dispatch, place.server_id, place.room, str(known["identity"]), tools)
         return known
     since = dispatch.wanted_at - CLOCKS_SECONDS
-    waiting = await waiters(dispatch, place.server_id, place.room, tools)
+    waiting = await waiters([dispatch], place.server_id, place.room, tools)
     came = sorted(
         (p for p in there if joined_at(p, since) >= since and is_for(dispatch, p, waiting)),
         key=lambda p: (dispatch.agent not in (p["name"], p["identity"]), joined_at(p, since)),

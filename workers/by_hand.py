@@ -229,8 +229,7 @@ def _server(hold: Hold, tools: Tools) -> tuple[Provider, Gate]:
 
 
 async def _is_kept(dispatch_id: str, tools: Tools) -> bool:
-    [kept] = await tools.queue.redis.mget([keys.DISPATCH + dispatch_id])
-    return kept is not None
+    return bool(await tools.queue.redis.exists(keys.DISPATCH + dispatch_id))
 
 
 async def _write(

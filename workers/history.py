@@ -23,6 +23,8 @@ from workers.shown import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from redis.asyncio import Redis
+
     from rules.decision import Decision
     from rules.event import Event
     from workers.dispatch import Dispatch
@@ -72,6 +74,22 @@ def read_dispatch(document: bytes | str) -> Dispatch:
         LookupError, TypeError, ValueError: it is not that.
     """
     return from_record(json.loads(document))
+
+
+async def kept_dispatches(redis: Redis, dispatch_ids: Sequence[str]) -> dict[str, Dispatch]:
+    """Those of some dispatches that history has and can read, by our ids of them.
+
+    Raises:
+        RedisError: Redis could not be reached.
+    """
+    names = [keys.DISPATCH + each for each in dispatch_ids]
+    documents = await redis.mget(names) if names else []
+    read = {
+        dispatch_id: readable(name, document, read_dispatch)
+        for dispatch_id, name, document in zip(dispatch_ids, names, documents, strict=True)
+        if document is not None
+    }
+    return {dispatch_id: found for dispatch_id, found in read.items() if found is not None}
 
 
 def listed_dispatch(document: bytes | str) -> dict[str, Any]:

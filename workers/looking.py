@@ -16,11 +16,11 @@ import structlog
 from rules.event import VIDEOSDK
 from rules.frozen import replace
 from rules.session import agent_name, joined_at
-from workers import by_token, counted, keys
+from workers import by_token, counted
 from workers.dispatch import ID_ATTRIBUTE, LIVE, SID_ATTRIBUTE, State
 from workers.drift import drift, strangers, watched
 from workers.errors import ProviderError
-from workers.history import dispatch_document, read_dispatch, readable
+from workers.history import dispatch_document, kept_dispatches
 from workers.providers.base import CALL_SECONDS, LOOKUP_SECONDS, identities
 from workers.removal import COMING_SECONDS
 from workers.stragglers import awaited
@@ -189,13 +189,10 @@ async def _past(record: Record, listed: Sequence[Listed], tools: Tools) -> Mappi
         and d.id not in known
         and d.attributes.get(SID_ATTRIBUTE) == sid
     ]
-    if not lost:
-        return {}
-    texts = await tools.queue.redis.mget([keys.DISPATCH + ids[i] for i in lost])
     told: dict[str, State] = {}
-    for i, text in zip(lost, texts, strict=True):
-        each = None if text is None else readable(keys.DISPATCH + ids[i], text, read_dispatch)
-        if each is not None:
+    kept = await kept_dispatches(tools.queue.redis, [ids[i] for i in lost])
+    for i in lost:
+        if (each := kept.get(ids[i])) is not None:
             told[i] = each.state if each.dispatch_id in (i, None) else State.SUPERSEDED
     return told
 

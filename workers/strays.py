@@ -11,11 +11,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from rules.frozen import replace
-from workers import keys
 from workers.dispatch import ID_ATTRIBUTE, SID_ATTRIBUTE, Step
 from workers.entries import clear_offer, look_offer
 from workers.errors import ProviderError
-from workers.history import read_dispatch, readable
+from workers.history import kept_dispatches
 from workers.providers.base import CALL_SECONDS, EXECUTION_SECONDS
 
 if TYPE_CHECKING:
@@ -85,12 +84,11 @@ async def _gone_unless_known(dispatch: Dispatch, server_id: str, tools: Tools) -
     place = tools.server_of(dispatch.provider, server_id)
     if place not in tools.providers:  # there, nothing can be told from what is meant to be there
         return
-    ours, made = keys.DISPATCH + dispatch.id, str(dispatch.dispatch_id)
+    made = str(dispatch.dispatch_id)
     while True:
         await asyncio.sleep(2 * EXECUTION_SECONDS)  # by then it is taken up, or never
         try:
-            [document] = await tools.queue.redis.mget([ours])
-            kept = readable(ours, document, read_dispatch) if document is not None else None
+            kept = (await kept_dispatches(tools.queue.redis, [dispatch.id])).get(dispatch.id)
             if kept is not None and kept.dispatch_id == made:
                 return
             if kept is None or kept.dispatch_id is not None or not kept.live:

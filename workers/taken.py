@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.agents_are import from_pairs
 from workers import keys, scripts
-from workers.history import read_dispatch, readable
+from workers.history import kept_dispatches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,31 +47,36 @@ def waiter(dispatch: Dispatch) -> Waiter:
     return Waiter(dispatch.wanted_at, dispatch.id, dispatch.agent, dispatch.known_as)
 
 
-async def waiters(dispatch: Dispatch, server_id: str, room: str, tools: Tools) -> list[Waiter]:
+async def waiters(
+    dispatches: Sequence[Dispatch], server_id: str, room: str, tools: Tools
+) -> list[Waiter]:
     """Those that wait in a meeting, the first that began to before others.
 
-    This one is among them from now on, unless it is over, or not wanted any more.
+    These are among them from now on, unless they are over, or not wanted any more.
 
     Raises:
         RedisError: Redis could not be reached.
     """
     name, now = keys.WAITING + keys.room_key(server_id, room), tools.queue.now()
     async with tools.queue.redis.pipeline(transaction=True) as pipe:
-        if dispatch.live and dispatch.withdrawn is None:
-            since, _, agent, known_as = waiter(dispatch)
-            pipe.hset(name, dispatch.id, json.dumps([since, agent, known_as]))
-            pipe.expire(name, keys.ORDER_SECONDS)
-        else:
-            pipe.hdel(name, dispatch.id)
+        for dispatch in dispatches:
+            if dispatch.live and dispatch.withdrawn is None:
+                since, _, agent, known_as = waiter(dispatch)
+                pipe.hset(name, dispatch.id, json.dumps([since, agent, known_as]))
+                pipe.expire(name, keys.ORDER_SECONDS)
+            else:
+                pipe.hdel(name, dispatch.id)
         pipe.hgetall(name)
         *_, told = await pipe.execute()
     found: list[Waiter] = []
     over: list[str] = []
-    others = {each.decode(): value for each, value in told.items()}
-    kept = await _kept(list(others), tools)
-    for dispatch_id, value in others.items():
+    these = {each.id for each in dispatches}
+    waiting = {each.decode(): value for each, value in told.items()}
+    others = [each for each in waiting if each not in these]
+    kept = await kept_dispatches(tools.queue.redis, others)
+    for dispatch_id, value in waiting.items():
         since, agent, known_as = json.loads(value)
-        if dispatch_id != dispatch.id and (
+        if dispatch_id not in these and (
             now - since > PATIENCE_SECONDS or not _waits(kept.get(dispatch_id))
         ):
             over.append(dispatch_id)
@@ -117,17 +122,5 @@ async def take(dispatch: Dispatch, server_id: str, room: str, identity: str, too
 
 
 async def _is_live(dispatch_id: str, tools: Tools) -> bool:
-    found = (await _kept([dispatch_id], tools)).get(dispatch_id)
+    found = (await kept_dispatches(tools.queue.redis, [dispatch_id])).get(dispatch_id)
     return found is not None and found.live
-
-
-async def _kept(dispatch_ids: Sequence[str], tools: Tools) -> dict[str, Dispatch]:
-    """Dispatches as history has them, those that it has."""
-    names = [keys.DISPATCH + each for each in dispatch_ids]
-    documents = await tools.queue.redis.mget(names) if names else []
-    read = {
-        dispatch_id: readable(key, document, read_dispatch)
-        for dispatch_id, key, document in zip(dispatch_ids, names, documents, strict=True)
-        if document is not None
-    }
-    return {dispatch_id: found for dispatch_id, found in read.items() if found is not None}

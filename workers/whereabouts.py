@@ -32,7 +32,7 @@ def server_of_room(
     if project is not None:
         server = settings.server_of(project)
         if server is None:
-            raise _not_configured(project)
+            raise not_configured(project)
         return server
     servers = _servers_of_room(redis, settings, room)
     if not servers:
@@ -57,7 +57,7 @@ def place_of_room(
     if project is not None:
         place = settings.place_of(project)
         if place is None:
-            raise _not_configured(project)
+            raise not_configured(project)
         return place
     places = _known_on(redis, list(settings.places), room)
     if settings.videosdk is None or settings.videosdk.id not in places:
@@ -69,7 +69,8 @@ def place_of_room(
     return places[0]
 
 
-def _not_configured(project: str) -> WhichServer:
+def not_configured(project: str) -> WhichServer:
+    """What to say where no server and no account has that API key."""
     return WhichServer(
         f"project {quoted(project)} is not an API key that is configured here;"
         " see LIVEKIT_API_KEY and LIVEKIT_KEYS"

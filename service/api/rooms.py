@@ -16,6 +16,7 @@ from service.api.query import ProjectQuery, RoomsQuery, page_of, read_query
 from service.problems import Problem
 from workers.ledger import Ledger
 from workers.rooms_now import RoomsNow
+from workers.whereabouts import not_configured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,9 +88,5 @@ def _asked(settings: Settings, project: str | None) -> Sequence[str]:
         return list(settings.places)
     place = settings.place_of(project)
     if place is None:
-        raise Problem(
-            problems.BAD_QUERY,
-            f"project={quoted(project)} is not an API key that is configured here;"
-            " see LIVEKIT_API_KEY and LIVEKIT_KEYS.",
-        )
+        raise Problem(problems.BAD_QUERY, f"{not_configured(project)}.")
     return [place]
