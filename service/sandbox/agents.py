@@ -26,6 +26,7 @@ from livekit.protocol.agent import Job, JobState, JobStatus
 from livekit.protocol.models import DisconnectReason, ParticipantInfo, ParticipantPermission
 
 from service.sandbox.names import nanoseconds, new_id
+from service.sandbox.timers import Timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ class Agents:
         """When the server last asked which workers there are."""
         self._launching: set[str] = set()
         """Ids of dispatches whose job is not listed yet."""
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers = Timers()
 
     def register(self, worker: Worker) -> None:
         """A worker comes; the server has to ask anew."""
@@ -112,7 +113,9 @@ class Agents:
             self._launching.add(dispatch.id)
             known_at = self._known_at()
             worker = random.choice(able)  # noqa: S311 - as the server does, by load
-            self._later(worker.accept_delay, lambda: self._assign(room, dispatch, worker, known_at))
+            self._timers.later(
+                worker.accept_delay, lambda: self._assign(room, dispatch, worker, known_at)
+            )
 
     def terminate(self, room: OpenRoom, dispatch: AgentDispatch) -> None:
         """The dispatch was deleted: its worker is told to end the job, once that is listed."""
@@ -125,9 +128,7 @@ class Agents:
 
     def stop(self) -> None:
         """Nobody comes or goes any more."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel()
 
     def _known_at(self) -> float:
         now = _now()
@@ -157,8 +158,8 @@ class Agents:
             job.state.status = JobStatus.JS_RUNNING
             job.state.participant_identity = worker.identity.format(job=job.id)
             if worker.joins:
-                self._later(worker.join_delay, lambda: self._join(job, worker))
-        self._later(max(known_at - _now(), 0.0), lambda: self._list(room, dispatch, job))
+                self._timers.later(worker.join_delay, lambda: self._join(job, worker))
+        self._timers.later(max(known_at - _now(), 0.0), lambda: self._list(room, dispatch, job))
 
     def _list(self, room: OpenRoom, dispatch: AgentDispatch, job: Job) -> None:
         dispatch.state.jobs.append(job)
@@ -174,19 +175,11 @@ class Agents:
         agent = participant(identity, kind="AGENT", attributes=name if worker.agent_name else {})
         self._rooms.join(room, agent)
         if worker.leave_after is not None:
-            self._later(worker.leave_after, lambda: self._leave(room, identity))
+            self._timers.later(worker.leave_after, lambda: self._leave(room, identity))
 
     def _leave(self, room: OpenRoom, identity: str) -> None:
         if self._rooms.open.get(room.name) is room and identity in room.participants:
             self._rooms.leave(room, identity, DisconnectReason.CLIENT_INITIATED)
-
-    def _later(self, delay: float, action: Callable[[], None]) -> None:
-        def act() -> None:
-            self._timers.discard(timer)
-            action()
-
-        timer = asyncio.get_running_loop().call_later(delay, act)
-        self._timers.add(timer)
 
 
 def _now() -> float:

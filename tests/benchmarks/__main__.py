@@ -42,6 +42,7 @@ PARTS: Final[dict[str, tuple[str, Callable[[int], Iterable[Row]]]]] = {
     "history": ("A long history", lambda _: history()),
     "reconcile": ("Reconcile", lambda _: alone.reconcile()),
     "workers": ("More workers on this machine", alone.workers),
+    "copied": ("A replica that confirms", alone.copied),
     "hosts": ("Two hosts", hosts),
     "decide": ("Decisions", lambda _: alone.decisions()),
 }

@@ -171,6 +171,30 @@ def workers(rounds: int) -> Iterator[Row]:
             )  # fmt: skip
 
 
+def copied(rounds: int) -> Iterator[Row]:
+    """What it costs that a replica must have each webhook before it is answered."""
+    seen: dict[tuple[str, bool], list[float]] = {}
+    for _ in range(rounds):
+        for is_copied in (False, True):
+            with ours(copied=is_copied) as house:
+                measures.throughput(house, 500)
+                idle = median(measures.idle(house, 200, 20).latencies)
+                through = measures.throughput(house, 6000).per_second
+                house.stop_workers()
+                accepted = measures.accepted(house, 8000).accepted_per_second
+            for name, value in (("idle", idle), ("through", through), ("accepted", accepted)):
+                seen.setdefault((name, is_copied), []).append(value)
+    for name, what, unit in (
+        ("through", "webhook to CreateDispatch, throughput", "/s"),
+        ("accepted", "durable acceptance of webhooks", "/s"),
+        ("idle", "webhook to CreateDispatch, idle, median", "ms"),
+    ):
+        with_it, without = median(seen[name, True]), median(seen[name, False])
+        yield Row(f"{what}, one Redis", unit, without, more={"rounds": seen[name, False]})
+        yield Row(f"{what}, a replica confirms", unit, with_it, more={"rounds": seen[name, True]})
+        yield Row(f"{what}: the second by the first", "x", with_it / without)
+
+
 def decisions() -> Iterator[Row]:
     """One decision by the number of rules; `tests.benchmarks.decide` says more of it."""
     found = list(many_rules())

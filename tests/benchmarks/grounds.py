@@ -68,8 +68,16 @@ class Ground:
 
 
 @contextmanager
-def ground(fsync: str, redis_milliseconds: float, host: Host = HERE) -> Iterator[Ground]:
+def ground(
+    fsync: str, redis_milliseconds: float, host: Host = HERE, *, copied: bool = False
+) -> Iterator[Ground]:
     """Both answer, at an address of the host, which is the one we are on.
+
+    Args:
+        fsync: Valkey's `appendfsync`.
+        redis_milliseconds: how far away it is, there and back; 0: on loopback.
+        host: where both are.
+        copied: with a replica, behind a sentinel.
 
     Raises:
         AssertionError: they do not; or one that the block raised. The logs are in its notes.
@@ -89,14 +97,7 @@ def ground(fsync: str, redis_milliseconds: float, host: Host = HERE) -> Iterator
             f"{proxy_port if redis_milliseconds else redis_port}/0",
         }
         under = Ground(home, port, livekit, redis, environment, stack, {})
-        valkey = under.start(
-            "valkey",
-            [get_binary_path(), "--bind", host.address, "--protected-mode", "no",
-             "--port", str(redis_port), "--dir", str(home),
-             "--save", "", "--appendonly", "yes", "--appendfsync", fsync],
-            environment,
-        )  # fmt: skip
-        under.pids["redis"] = valkey.pid
+        under.pids["redis"] = _valkey(under, "valkey", host, redis_port, fsync)
         if redis_milliseconds:
             command = [sys.executable, "-m", "tests.benchmarks.delaying", host.address]
             command += [str(proxy_port), str(redis_port), str(redis_milliseconds)]
@@ -107,12 +108,38 @@ def ground(fsync: str, redis_milliseconds: float, host: Host = HERE) -> Iterator
         ).pid
         try:
             eventually(lambda: answers(redis))
+            if copied:
+                _copy(under, host, redis_port, fsync)
             eventually(lambda: status((host.address, livekit_port), "POST", "/bench/count") == 200)
             yield under
         except AssertionError as error:
             for log in sorted(home.glob("*.log")):
                 error.add_note(f"{log.name}:\n{log.read_text()[-2000:]}")
             raise
+
+
+def _valkey(under: Ground, name: str, host: Host, port: int, fsync: str, *more: str) -> int:
+    (under.home / name).mkdir()
+    command = [
+        get_binary_path(), "--bind", host.address, "--protected-mode", "no", "--port", str(port),
+        "--dir", str(under.home / name), "--save", "", "--appendonly", "yes",
+        "--appendfsync", fsync, "--repl-diskless-sync-delay", "0", *more,
+    ]  # fmt: skip
+    return under.start(name, command, under.environment).pid
+
+
+def _copy(under: Ground, host: Host, port: int, fsync: str) -> None:
+    """Have a replica of Valkey, and a sentinel that all are sent to."""
+    replica_port, sentinel_port = free_ports(2)
+    followed = ("--replicaof", f"{host.address} {port}")
+    under.pids["replica"] = _valkey(under, "replica", host, replica_port, fsync, *followed)
+    eventually(lambda: under.redis.wait(1, 100) == 1)
+    file = under.home / "sentinel.conf"
+    file.write_text(f"port {sentinel_port}\nsentinel monitor main {host.address} {port} 1\n")
+    under.start("sentinel", [get_binary_path(), str(file), "--sentinel"], under.environment)
+    with Redis(host=host.address, port=sentinel_port) as sentinel:
+        eventually(lambda: answers(sentinel) and sentinel.sentinel_slaves("main"))
+    under.environment["REDIS_URL"] = f"redis+sentinel://{host.address}:{sentinel_port}/main/0"
 
 
 def status(at: Address, method: str, path: str) -> int:

@@ -85,9 +85,10 @@ def ours(
     rules: str = RULES,
     environ: Mapping[str, str] | None = None,
     hosts: Sequence[Host] = (HERE,),
+    copied: bool = False,
 ) -> Iterator[House]:
     """`dispatcher serve` and `dispatcher worker`, on each host; Redis and LiveKit on the first."""
-    with ground(fsync, redis_milliseconds, hosts[0]) as under:
+    with ground(fsync, redis_milliseconds, hosts[0], copied=copied) as under:
         (under.home / "rules.yaml").write_text(rules)
         environment = under.environment | {
             "DISPATCHER_RULES": str(under.home / "rules.yaml"),

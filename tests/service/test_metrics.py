@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-import redis.asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.web import create_app
+from tests.service.exposed import count
 from tests.service.signed import URL, headers, joined, written
 from workers import keys, metrics
-from workers.counters import Counters, Flushing
-from workers.scripts import ScriptRunner
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from tests.conftest import Valkey
 
 BODY = written(joined())
 
@@ -36,19 +32,6 @@ def scraped(app: Flask) -> dict[str, float]:
             labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
             found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
     return found
-
-
-def count(valkey: Valkey, *counts: metrics.Count) -> None:
-    """As a worker does."""
-
-    async def counting() -> None:
-        client = redis.asyncio.Redis(unix_socket_path=str(valkey.socket))
-        counters = Counters()
-        counters.add(counts)
-        await Flushing(counters, ScriptRunner(client), "worker").flush()
-        await client.aclose()
-
-    asyncio.run(counting())
 
 
 def webhooks(app: Flask) -> dict[tuple[str, str, str], float]:

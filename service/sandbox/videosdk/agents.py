@@ -6,14 +6,14 @@ The agent's participant starts the meeting's session if none is going on.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from service.sandbox.names import new_id
+from service.sandbox.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from service.sandbox.videosdk.sessions import Sessions
 
@@ -59,7 +59,7 @@ class Agents:
     def __init__(self, sessions: Sessions) -> None:
         self.registered: list[Agent] = []
         self._sessions = sessions
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers = Timers()
 
     def take(
         self, agent_id: str, meeting: str, metadata: Mapping[str, Any] | None, version: str | None
@@ -73,14 +73,12 @@ class Agents:
         agent.jobs.append(job)
         agent.coming.append(job)
         if agent.joins:
-            self._later(agent.join_delay, lambda: self._join(agent, job))
+            self._timers.later(agent.join_delay, lambda: self._join(agent, job))
         return True
 
     def stop(self) -> None:
         """Nobody comes or goes any more."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel()
 
     def _is_free(self, agent: Agent) -> bool:
         if agent.most is None:
@@ -92,16 +90,8 @@ class Agents:
         agent.coming.remove(job)
         self._sessions.join(job.meeting, job.participant, agent.name)
         if agent.leave_after is not None:
-            self._later(agent.leave_after, lambda: self._leave(job))
+            self._timers.later(agent.leave_after, lambda: self._leave(job))
 
     def _leave(self, job: Job) -> None:
         if self._sessions.is_present(job.meeting, job.participant):
             self._sessions.leave(job.meeting, job.participant)
-
-    def _later(self, delay: float, action: Callable[[], None]) -> None:
-        def act() -> None:
-            self._timers.discard(timer)
-            action()
-
-        timer = asyncio.get_running_loop().call_later(delay, act)
-        self._timers.add(timer)
