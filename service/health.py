@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from service.api.described import Described, described
 from service.api.models import Alive, Ready
+from service.dry_runs import dry_run_told
 from service.eviction import eviction
 from service.notifications import notifications
 from service.persistence import persistence
@@ -22,15 +23,17 @@ from workers.rules_in_force import look_or_kept
 from workers.schema import SchemaError, check_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import redis
 
     from service.deliveries import Deliveries
+    from workers.presence import AtWork
     from workers.rules_in_force import RulesInForce
     from workers.settings import Settings
 
 Check = dict[str, Any]
 LATE_SECONDS: Final = 30.0
-DRY_RUN: Final = "DISPATCHER_DRY_RUN=true: everything is decided, and no agent is sent"
 
 
 def health(
@@ -61,8 +64,8 @@ def health(
             checks["pauses"] = pauses_told(redis)
             checks["reconcile"] = reconcile_told(settings, redis)
             checks["notifications"] = notifications(settings, redis, in_force)
-        if settings.dry_run:
-            checks["dry_run"] = {"status": "warning", "detail": DRY_RUN}
+        if told := dry_run_told(_at_work(redis), here=settings.dry_run):
+            checks["dry_run"] = {"status": "warning", "detail": told}
         states = {check["status"] for check in checks.values()}
         status = "failed" if "failed" in states else "warning" if "warning" in states else "ok"
         return jsonify(status=status, checks=checks), 503 if status == "failed" else 200
@@ -112,6 +115,13 @@ def reconcile_told(settings: Settings, redis: redis.Redis) -> Check:
     return told
 
 
+def _at_work(redis: redis.Redis) -> Collection[AtWork]:
+    try:
+        return workers_at_work(redis).values()
+    except RedisError:
+        return ()
+
+
 def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:
     try:
         at_work = workers_at_work(redis)
@@ -120,9 +130,13 @@ def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:
     if not at_work:
         detail = "no worker is at work: webhooks are kept and nothing is dispatched; see its log"
         return {"status": "warning", "count": 0, "detail": detail}
-    told: Check = {"status": "ok", "count": len(at_work), "rules": sorted(set(at_work.values()))}
+    told: Check = {
+        "status": "ok",
+        "count": len(at_work),
+        "rules": sorted({each.rules for each in at_work.values()}),
+    }
     ours = in_force.now.ruleset
-    others = [hash_ for hash_ in at_work.values() if ours is not None and hash_ != ours.hash]
+    others = [each for each in at_work.values() if ours is not None and each.rules != ours.hash]
     if others:
         detail = f"{len(others)} of them work by other rules than this process has; see their logs"
         told |= {"status": "warning", "detail": detail}

@@ -167,7 +167,7 @@ def _standing(fleet: Fleet | None) -> Iterator[Family]:
     by_rules = GaugeMetricFamily(
         "dispatcher_workers_by_rules", "Workers by the rules they work by.", labels=["hash"]
     )
-    hashes = list(fleet.workers.values()) if fleet is not None else []
+    hashes = [each.rules for each in fleet.workers.values()] if fleet is not None else []
     for rules_hash in sorted(set(hashes)):
         by_rules.add_metric([rules_hash], hashes.count(rules_hash))
     yield by_rules

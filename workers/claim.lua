@@ -12,7 +12,7 @@
 --       5 the rules that are paused
 -- ARGV  1 prefix of room hashes   2 prefix of inboxes   3 lease in ms   4 most rooms
 --       5 most events of each     6 most suspects       7 claimant
---       8 how many answers the claimant has had   9 hash of the claimant's rules
+--       8 how many answers the claimant has had   9 what the claimant tells of itself
 --       10 prefix of the notes of tokens
 -- Answers {now in ms, when the next room is due in ms or '', {room...}, {paused rule...}}; a room is
 --   {room key, token, tries, record or '', {entry...}, how many entries there are, 1 if join tokens

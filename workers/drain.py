@@ -92,7 +92,7 @@ class Drain:
         suspects = 0 if any(h.tries > pipeline.MOST_TRIES - 1 for h in self._rooms.values()) else 1
         try:
             claimed = await self._tools.queue.claim(
-                most=free, suspects=suspects, rules=self._tools.ruleset.hash
+                most=free, suspects=suspects, mark=self._tools.mark
             )
         except RedisError as error:
             if not self._redis_away:
@@ -121,7 +121,7 @@ class Drain:
         """Hand back what is still held, so that nobody has to wait for the end of a lease."""
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
-                await self._tools.queue.leave(held, self._tools.ruleset.hash)
+                await self._tools.queue.leave(held, self._tools.mark)
         except (RedisError, TimeoutError) as error:
             log.warning("leases_left", rooms=len(held), error=str(error))
             return

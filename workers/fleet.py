@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from workers import keys, metrics, scripts
 from workers.metrics import SUM, read_field
-from workers.presence import AWAY_SECONDS, rules_by_worker
+from workers.presence import AWAY_SECONDS, by_name
 from workers.states import LIVE, State
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import redis
 
     from workers.metrics import Metric
+    from workers.presence import AtWork
 
 _LIVE: Final = tuple(state for state in State if state in LIVE)
 _BY_NAME: Final = {metric.name: metric for metric in metrics.COUNTED}
@@ -51,7 +52,7 @@ class Fleet:
     rooms_due: int
     oldest_due: float
     """Seconds since the first of them was due; 0 if none is."""
-    workers: Mapping[str, str]
+    workers: Mapping[str, AtWork]
     """The hash of its rules by worker."""
     rooms_live: int
     dead_letters: int
@@ -93,7 +94,7 @@ def read_fleet(redis: redis.Redis, server_ids: Iterable[str]) -> Fleet:
     return Fleet(
         rooms_due=due,
         oldest_due=max(0.0, (now - float(first)) / 1000) if first else 0.0,
-        workers=rules_by_worker(workers),
+        workers=by_name(workers),
         rooms_live=rooms,
         dead_letters=dead,
         pauses=pauses,

@@ -107,10 +107,10 @@ class DueQueue:
         """The same clock, never the same time twice."""
         return self._clock.instant()
 
-    async def claim(self, *, most: int, suspects: int = 1, rules: str = "") -> Claimed:
+    async def claim(self, *, most: int, suspects: int = 1, mark: str = "") -> Claimed:
         """Take up to `most` due rooms, of which at most `suspects` have failed twice.
 
-        `rules` is the hash of the rules this loop works by, for whoever wants to see it.
+        `mark` is what this loop tells of itself meanwhile, as `presence.AtWork` has it.
         """
         asked = self._monotonic()
         now, first, rooms, paused = await self.runner.call(
@@ -125,7 +125,7 @@ class DueQueue:
                 suspects,
                 self._claimant,
                 self._claims,
-                rules,
+                mark,
                 keys.TOKENS,
             ],
         )
@@ -272,13 +272,13 @@ class DueQueue:
         if await self.runner.call(scripts.RELEASE, self._keys(hold), args) == b"fenced":
             raise Fenced(hold.room_key)
 
-    async def leave(self, holds: Iterable[Hold], rules: str) -> None:
+    async def leave(self, holds: Iterable[Hold], mark: str) -> None:
         """The loop ends: others get what it holds at once, and settle the calls it has begun."""
         await self.runner.sent()  # what is still on its way would renew a lease
         released = (self.release(hold, retry_in=0) for hold in holds)
         await asyncio.gather(*released, return_exceptions=True)  # one is another's: so be it
-        await self.claim(most=0, rules=rules)  # gives back what a claim took whose answer was lost
-        await self.redis.zrem(keys.WORKERS, f"{self._claimant}:{rules}")
+        await self.claim(most=0, mark=mark)  # gives back what a claim took whose answer was lost
+        await self.redis.zrem(keys.WORKERS, f"{self._claimant}:{mark}")
 
     async def offer(self, offer: Offer) -> None:
         """Put an entry into an inbox.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from workers import keys
 
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 
 AWAY_SECONDS: Final = 5.0
 """A loop looks four times a second; one that has not for this long is dead or stuck."""
+
+
+class AtWork(NamedTuple):
+    """What a loop's mark says of it."""
+
+    rules: str
+    """The hash of the rules it works by."""
+    dry_run: bool = False
+    """Whether it decides everything and sends nobody."""
+
+    @property
+    def mark(self) -> str:
+        """What follows its name and a colon."""
+        return f"{self.rules}:dry" if self.dry_run else self.rules
 
 
 def new_name() -> str:
@@ -31,9 +45,8 @@ def at_work_here(redis: redis.Redis) -> bool:
     return any(name.startswith(f"{_host()}/") for name in workers_at_work(redis))
 
 
-def workers_at_work(redis: redis.Redis) -> Mapping[str, str]:
-    """The workers' loops that have looked for work just now, on all machines, by their names; and
-    the hash of the rules each works by.
+def workers_at_work(redis: redis.Redis) -> Mapping[str, AtWork]:
+    """The workers' loops that have looked for work just now, on all machines, by their names.
 
     Raises:
         RedisError: Redis could not be reached.
@@ -41,12 +54,16 @@ def workers_at_work(redis: redis.Redis) -> Mapping[str, str]:
     seconds, _ = redis.time()
     since = int((seconds - AWAY_SECONDS) * 1000)
     members = cast("list[bytes]", redis.zrangebyscore(keys.WORKERS, since, "+inf"))
-    return rules_by_worker(members)
+    return by_name(members)
 
 
-def rules_by_worker(members: Iterable[bytes]) -> Mapping[str, str]:
-    """The hash of its rules by worker, from what loops leave, the oldest first."""
-    return dict(member.decode().split(":", 1) for member in members)  # the last look counts
+def by_name(members: Iterable[bytes]) -> Mapping[str, AtWork]:
+    """Loops by their names, from what they leave, the oldest first."""
+    told: dict[str, AtWork] = {}
+    for member in members:  # the last look counts
+        name, rules, *more = member.decode().split(":")
+        told[name] = AtWork(rules, dry_run=more == ["dry"])
+    return told
 
 
 def _host() -> str:

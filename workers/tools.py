@@ -12,6 +12,7 @@ import structlog
 
 from rules.decision import Provider as Name
 from workers.clock import Ahead
+from workers.presence import AtWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -156,6 +157,11 @@ class Tools:
         if provider == Name.VIDEOSDK:
             return next(iter(self.videosdk), None)
         return here if here in self.providers else next(iter(self.providers), None)
+
+    @property
+    def mark(self) -> str:
+        """What a loop tells of itself: see `presence.AtWork`."""
+        return AtWork(self.ruleset.hash, self.dry_run).mark
 
     @property
     def ruleset(self) -> Ruleset:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from service.dashboard.shown import ago
 from service.dashboard.words import dispatch_said, reason_word
+from service.dry_runs import dry_run_told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from service.dashboard.sources import Sources
     from workers.deployed import Deployed
+    from workers.presence import AtWork
 
 _SHOWN: Final = 5
 """Groups of failures that are shown one by one."""
@@ -38,7 +40,7 @@ def concerns(
     failures: Sequence[Mapping[str, Any]],
     late: Sequence[Mapping[str, Any]],
     deployed: Deployed,
-    at_work: int,
+    at_work: Collection[AtWork],
 ) -> list[Concern]:
     """All of it.
 
@@ -47,13 +49,13 @@ def concerns(
         failures: dispatches of the last hour that have failed, newest first.
         late: dispatches whose agent does not come.
         deployed: what is known of agents.
-        at_work: how many workers are.
+        at_work: the workers that are.
 
     Raises:
         RedisError: Redis could not be reached.
     """
     return [
-        *([_DRY_RUN] if sources.settings.dry_run else []),
+        *_dry_run(sources, at_work),
         *_failed(failures),
         *_late(late),
         *_agents(deployed),
@@ -73,14 +75,16 @@ _NO_WORKER: Final = Concern(
 )
 
 
-_DRY_RUN: Final = Concern(
-    "warn",
-    "This is a dry run",
-    "Everything is decided as usual, and no agent is sent: DISPATCHER_DRY_RUN is true.",
-    "dashboard.calls",
-    {"state": "dry_run"},
-    "See what would be sent",
-)
+def _dry_run(sources: Sources, at_work: Collection[AtWork]) -> Iterator[Concern]:
+    if told := dry_run_told(at_work, here=sources.settings.dry_run):
+        yield Concern(
+            "warn",
+            "This is a dry run",
+            f"{told}.",
+            "dashboard.calls",
+            {"state": "dry_run"},
+            "See what would be sent",
+        )
 
 
 def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:

@@ -75,7 +75,7 @@ def overview(sources: Sources, deployed: Deployed) -> Overview:
     minutes = ledger.minutes(60)
     latest = ledger.dispatches(limit=8).items
     events = ledger.events(limit=1).items
-    at_work = len(workers_at_work(sources.redis))
+    at_work = workers_at_work(sources.redis).values()
     seen = Seen(
         now=now,
         live=standing.get("active", 0),
@@ -84,7 +84,7 @@ def overview(sources: Sources, deployed: Deployed) -> Overview:
         late=late,
         failed=failed,
         failures=failures,
-        at_work=at_work,
+        at_work=len(at_work),
         last_event=events[0]["decided_at"] if events else None,
         has_rules=bool((ruleset := sources.rules().ruleset) and ruleset.rules),
         all_paused=sources.pauses.now().every,

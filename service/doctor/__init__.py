@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from service.doctor import livekit, machine, redis_server, videosdk, work
 from service.doctor.findings import Finding, failed, ok, warning
 from service.doctor.side_by_side import REDIS, Check, side_by_side
-from service.health import DRY_RUN
+from service.dry_runs import DRY_RUN
 from workers.connection import connect
 from workers.settings import SettingsError, load_settings
 

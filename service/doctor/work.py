@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rules.loader import load_all
 from rules.problems import RuleErrors
 from service.doctor.findings import Finding, Status, failed, ok, warning
+from service.dry_runs import DRY_RUN, dry_run_told
 from service.health import pauses_told, reconcile_told
 from workers.presence import workers_at_work
 
@@ -50,14 +51,17 @@ def workers(redis: redis.Redis, settings: Settings) -> Iterator[Finding]:
         yield failed("workers", found, "start `dispatcher worker` or `dispatcher up`; see its log")
         return
     count = f"{len(at_work)} at work"
-    hashes = sorted(set(at_work.values()))
+    told = dry_run_told(at_work.values(), here=settings.dry_run)
+    if told not in ("", DRY_RUN):  # that one has been told of the settings here
+        yield warning("workers", *_split(told))
+    hashes = sorted({each.rules for each in at_work.values()})
     ours = _loaded(settings)
     if ours is None:
         yield ok("workers", f"{count}, by the rules {', '.join(hashes)}")
     elif hashes == [ours.hash]:
         yield ok("workers", f"{count}, by the rules of these files")
     else:
-        others = sum(each != ours.hash for each in at_work.values())
+        others = sum(each.rules != ours.hash for each in at_work.values())
         found = f"{count}, {others} of them by other rules than these files hold ({ours.hash})"
         todo = "a change takes 5 s; after that see DISPATCHER_RULES there, and their logs"
         yield warning("workers", found, todo)

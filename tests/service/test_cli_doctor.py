@@ -379,6 +379,12 @@ def test_workers_and_the_rules_they_have(here, redis):
     assert (status, "2 at work, 1 of them by other rules" in words) == ("warning", True)
 
 
+def test_workers_that_do_a_dry_run_while_this_is_none(here, redis):
+    redis.zadd(keys.WORKERS, {"a:hash:dry": redis.time()[0] * 1000})
+    told = " ".join(words for _, words in looked(here, "workers"))
+    assert "1 of 1 workers have DISPATCHER_DRY_RUN=true" in told
+
+
 def test_rules_that_are_paused(here, redis):
     redis.sadd(keys.PAUSED, "support")
     status, words = one(here, "pauses")

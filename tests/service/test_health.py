@@ -41,6 +41,23 @@ def test_a_dry_run_is_a_warning(environ, redis):
     assert "no agent is sent" in told["checks"]["dry_run"]["detail"]
 
 
+@pytest.mark.parametrize(
+    ("here", "marks", "said"),
+    [
+        ("false", ["hash"], ""),
+        ("true", ["hash:dry"], "no agent is sent"),
+        ("true", ["hash:dry", "hash"], "true here, and 1 of 2 workers send agents all the same"),
+        ("false", ["hash:dry", "hash"], "1 of 2 workers have DISPATCHER_DRY_RUN=true"),
+    ],
+)
+def test_a_dry_run_here_that_is_none_there_is_told(environ, redis, here, marks, said):
+    now = redis.time()[0] * 1000
+    redis.zadd(keys.WORKERS, {f"worker-{n}:{mark}": now for n, mark in enumerate(marks)})
+    _, told = ready(create_app(load_settings({**environ, "DISPATCHER_DRY_RUN": here})))
+    assert said in told["checks"].get("dry_run", {}).get("detail", "")
+    assert ("dry_run" in told["checks"]) is bool(said)
+
+
 def test_nobody_at_work_is_a_warning(settings, redis):
     _, told = ready(create_app(settings))
     assert (told["checks"]["workers"]["status"], told["checks"]["workers"]["count"]) == (

@@ -13,6 +13,7 @@ from tests.waiting import eventually, throughout
 from tests.workers.conftest import GREET, House, explicit, hooks
 from tests.workers.tokens import ROOM, token
 from workers.orders import Orders
+from workers.presence import workers_at_work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ def test_nothing_is_sent_and_the_claim_is_held_until_the_room_ends(
     house.start_worker()
     sandbox.join("support-1", "ana")
     [dispatch] = eventually(lambda: house.dispatches(state="dry_run"))
+    assert all(each.dry_run for each in workers_at_work(house.redis).values())
     assert (dispatch["ended_at"], dispatch["dispatch_id"]) == (None, None)
     sandbox.join("support-1", "ben")
     eventually(lambda: len(house.events()) == 2)

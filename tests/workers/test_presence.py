@@ -8,7 +8,7 @@ from rules.loader import load
 from tests.waiting import eventually
 from tests.workers.conftest import GREET
 from workers import keys
-from workers.presence import at_work_here, new_name, workers_at_work
+from workers.presence import AtWork, at_work_here, new_name, workers_at_work
 
 if TYPE_CHECKING:
     from tests.workers.conftest import House
@@ -20,7 +20,7 @@ def test_each_loop_that_looks_for_work_is_told_with_the_hash_of_its_rules(house:
     rules = load(house.rules).hash
     house.start_worker()
     house.start_worker()
-    eventually(lambda: list(workers_at_work(house.redis).values()) == [rules, rules])
+    eventually(lambda: list(workers_at_work(house.redis).values()) == [AtWork(rules)] * 2)
 
 
 def test_one_that_has_stopped_looking_is_not(house: House) -> None:
@@ -44,4 +44,4 @@ def test_no_two_loops_of_a_host_have_the_same_name() -> None:
 def test_the_rules_of_its_last_look_count(house: House) -> None:
     now = house.redis.time()[0] * 1000
     house.redis.zadd(keys.WORKERS, {"a:old": now - 2000, "a:new": now})
-    assert workers_at_work(house.redis) == {"a": "new"}
+    assert workers_at_work(house.redis) == {"a": AtWork("new")}

@@ -27,6 +27,10 @@ def hash_of(house: House) -> str:
     return now.ruleset.hash
 
 
+def at_work_by(house: House) -> set[str]:
+    return {each.rules for each in workers_at_work(house.redis).values()}
+
+
 def test_a_change_is_in_force_soon_and_decisions_tell_by_which_rules(
     house: House, sandbox: Sandbox
 ) -> None:
@@ -37,7 +41,7 @@ def test_a_change_is_in_force_soon_and_decisions_tell_by_which_rules(
     eventually(lambda: house.dispatches(room="support-1", state="active"))
     house.rules.write_text(STAGING)
     second = hash_of(house)
-    eventually(lambda: set(workers_at_work(house.redis).values()) == {second}, timeout=SECONDS)
+    eventually(lambda: at_work_by(house) == {second}, timeout=SECONDS)
     sandbox.join("support-2", "bo")
     [dispatch] = eventually(lambda: house.dispatches(room="support-2", state="active"))
     assert dispatch["deployment"] == "staging"
@@ -61,7 +65,8 @@ def test_rules_that_do_not_load_replace_none_that_do(house: House, sandbox: Sand
     assert len(sandbox.calls.of()) > looks
     house.rules.write_text(STAGING)
     eventually(
-        lambda: set(workers_at_work(house.redis).values()) == {hash_of(house)}, timeout=SECONDS
+        lambda: at_work_by(house) == {hash_of(house)},
+        timeout=SECONDS,
     )
 
 
