@@ -126,7 +126,7 @@ class _Told(Collector):
                 ("age_seconds", "Since the last comparison began; +Inf: none within a day."),
                 ("duration_seconds", "How long the last comparison took."),
                 ("differences", "Rooms that were not as webhooks had told, last time."),
-                ("unlisted_rooms", "Rooms that could not be listed, last time."),
+                ("unlisted_rooms", "Rooms that could not be compared, last time."),
             )
         )
         for server_id, url in self._servers.items() if fleet is not None else ():

@@ -34,7 +34,7 @@ class LastPass:
     differences: int
     """Rooms that were not as their record had them."""
     failed: int
-    """Rooms that could not be listed."""
+    """Rooms that could not be compared."""
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from workers.drift import drift, strangers, watched
 from workers.entries import look_offer
 from workers.errors import ProviderError
 from workers.lease import has_lease
-from workers.record import Record
+from workers.rooms_now import read_record
 from workers.strangers import Strangers
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import redis
 
     from rules.event import Fields
+    from workers.record import Record
     from workers.scripts import ScriptRunner
     from workers.tools import Tools
 
@@ -87,7 +88,7 @@ class Pass:
     looks: int = 0
     """Rooms that are not as their record has them."""
     failed: int = 0
-    """Rooms that could not be listed."""
+    """Rooms that could not be compared: not listed, or their record could not be read."""
 
 
 class Reconciler:
@@ -144,7 +145,7 @@ class Reconciler:
             age = await self._now() - await self._last(server_id)
             is_due = age >= self._interval * (0.9 + 0.2 * self._tools.chance())
             if is_due or is_at_once or (is_first and age > RECENT_SECONDS):
-                await self._server(server_id)
+                await self._any_server(server_id)
 
     async def _now(self) -> float:
         return unix_seconds(await self._runner.redis.time())
@@ -155,6 +156,16 @@ class Reconciler:
 
     async def _is_ours(self) -> bool:
         return await has_lease(self._runner, keys.RECONCILE, self._token, LEASE_SECONDS)
+
+    async def _any_server(self, server_id: str) -> None:
+        """Whatever goes wrong with one server, the others have their turn."""
+        try:
+            await self._server(server_id)
+        except RedisError:
+            raise
+        except Exception:
+            log.exception("reconcile_failed", server=server_id)
+            self._failed_at[server_id] = self._monotonic()
 
     async def _server(self, server_id: str) -> None:
         began, done = self._monotonic(), Pass()
@@ -197,24 +208,33 @@ class Reconciler:
 
         async def one(room: Fields, record: Record) -> None:
             async with places:
-                await self._room(server_id, room, record, done, seen)
+                try:
+                    await self._room(server_id, room, record, done, seen)
+                except RedisError:
+                    raise
+                except Exception:  # of one room: the others are compared
+                    done.failed += 1
+                    log.exception("room_not_compared", room=str(room["name"]))
 
         for names in _chunks(rooms):
             if not await self._is_ours():
                 return False
             running = []
             for name, record in (await self._records(server_id, names)).items():
+                if record is None:  # another version's: its worker knows what is to be there
+                    done.failed += 1
+                    continue
                 running.append(asyncio.create_task(one(rooms[name], record)))
                 await asyncio.sleep(pause)
             await asyncio.gather(*running)
         return True
 
-    async def _records(self, server_id: str, names: list[str]) -> dict[str, Record]:
+    async def _records(self, server_id: str, names: list[str]) -> dict[str, Record | None]:
         pipe = self._runner.redis.pipeline(transaction=False)
         for name in names:
             pipe.hget(keys.ROOM + keys.room_key(server_id, name), "record")
         texts = await pipe.execute()
-        return {n: Record.from_json(t or b"") for n, t in zip(names, texts, strict=True)}
+        return {n: read_record(n, t or b"") for n, t in zip(names, texts, strict=True)}
 
     async def _room(
         self, server_id: str, room: Fields, record: Record, done: Pass, seen: Strangers

@@ -217,16 +217,18 @@ class Record:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Record:
-        """Read what `to_json` wrote, here or in a version that kept more or less.
-
-        An empty text is a room not seen before.
+        """Read what `to_json` wrote, here or in a version that kept more or less; empty: a new room.
 
         Raises:
             ValueError, LookupError, TypeError: it is not a record.
         """
-        if not text:
-            return cls()
-        given: dict[str, Any] = json.loads(text)
+        try:
+            return cls._from_json(json.loads(text)) if text else cls()
+        except AttributeError as error:  # some value of it is of another kind
+            raise ValueError(f"not a record: {error}") from error
+
+    @classmethod
+    def _from_json(cls, given: Mapping[str, Any]) -> Record:
         values = dict(_EMPTY)
         unknown = {}
         for name, value in given.items():

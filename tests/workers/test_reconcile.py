@@ -179,3 +179,29 @@ def test_a_record_keeps_what_a_look_found() -> None:
 def reasons(house: House) -> set[str]:
     """What the rule said of the events so far."""
     return {d["reason"] for event in house.events() for d in event["decisions"]}
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        '{"dispatches": [{"step": "step_of_tomorrow"}]}',
+        "[]",
+        '{"session": 5}',
+        "{",
+        '{"session": {"sid": "SID", "participants": [5]}}',
+    ],
+)
+def test_a_record_that_cannot_be_read_keeps_no_other_room_from_being_compared(
+    house: House, sandbox: Sandbox, unreadable: str
+) -> None:
+    sandbox.fault("webhooks_lost")
+    sandbox.join("support-1", "ana")
+    sandbox.join("support-2", "ben")
+    key = keys.ROOM + keys.room_key(house.settings.servers[0].id, "support-1")
+    sid = sandbox.rooms.open["support-1"].info.sid
+    house.redis.hset(key, "record", unreadable.replace("SID", sid))
+    house.start_worker()
+    eventually(lambda: house.dispatches(room="support-2"))
+    passed = keys.RECONCILED + house.settings.servers[0].id
+    eventually(lambda: int(house.redis.hget(passed, "failed") or 0) == 1)
+    assert house.redis.hget(passed, "rooms") == b"2"
