@@ -16,7 +16,6 @@ from workers.clock import rfc3339
 from workers.compact import compact
 from workers.reasons import BEFORE_IT, attempt_told
 from workers.receivers import Topic, notice_id
-from workers.redacting import NOTHING, Redaction
 from workers.shown import shown
 from workers.states import State
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from workers.dispatch import Dispatch
     from workers.hold import Note
+    from workers.redacting import Redaction
 
 MOST_BYTES: Final = 8 * 1024
 """Of metadata or attributes that a notice carries: what is longer is read from the API."""
@@ -41,7 +41,7 @@ def of_dispatches(
     before: Mapping[str, Dispatch],
     changed: Sequence[Dispatch],
     now: float,
-    redaction: Redaction = NOTHING,
+    redaction: Redaction,
 ) -> list[Note]:
     """What is to be told of dispatches that have moved.
 

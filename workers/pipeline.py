@@ -221,7 +221,7 @@ async def _decided(
     record = by_token.with_agents(record, wanted)
     documents += [history.dispatch_document(before.get(d.id), d) for d in changed]
     notes = [*tallies.of_decisions(decisions, now), *tallies.of_dispatches(before, changed)]
-    notes += notices_of(tools.topics, before, changed, now)
+    notes += notices_of(tools.topics, before, changed, now, tools.queue.redaction)
     if hold.has_tokens and wanted:
         notes.append(by_token.noted_on(hold.room_key))
     counts = counted.of_event(seen.event, decisions) + counted.of_dispatches(before, changed)

@@ -217,7 +217,7 @@ class Record:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Record:
-        """Read what `to_json` wrote, here or in a version that kept more or less; empty: a new room.
+        """Read what `to_json` wrote, here or in another version; empty: a new room.
 
         Raises:
             ValueError, LookupError, TypeError: it is not a record.

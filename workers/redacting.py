@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_KNOWN: Final = 10_000
 _COMPARED: Final = 24
 """Characters of a value by which it is found in words about it, which cut it short."""
-_UNSEEN: Final = frozenset({"origin", "share", "fallback", "tried"})
+_UNSEEN: Final = frozenset({"origin", "share", "fallback", "tried", "notice"})
 """What history has of a dispatch that nobody is shown, and that is made of its event."""
 
 

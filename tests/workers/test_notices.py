@@ -15,7 +15,7 @@ from workers import keys
 from workers.dispatch import Dispatch, Move, State
 from workers.notices import of_dispatches
 from workers.receivers import Receiver, Receivers, Topic
-from workers.redacting import Redaction
+from workers.redacting import NOTHING, Redaction
 from workers.redaction import parse_redactions
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def test_what_is_told_may_be_in_any_script(
 
 def test_long_reasons_are_cut() -> None:
     dispatch = a_dispatch(reason="x" * 5000, tried=("y" * 5000, "z"))
-    [note, *_] = of_dispatches({Topic.FAILED}, {}, [dispatch], 1.0)
+    [note, *_] = of_dispatches({Topic.FAILED}, {}, [dispatch], 1.0, NOTHING)
     data = json.loads(note[3])["data"]
     assert [len(each) for each in (data["reason"], *data["tried"])] == [1000, 1000, 1, 1000]
 
@@ -239,8 +239,8 @@ def test_what_is_redacted_is_not_told() -> None:
 
 def test_what_has_been_told_is_not_told_again() -> None:
     dispatch = a_dispatch()
-    assert of_dispatches({Topic.FAILED}, {}, [dispatch], 1.0) != []
-    assert of_dispatches({Topic.FAILED}, {dispatch.id: dispatch}, [dispatch], 1.0) == []
+    assert of_dispatches({Topic.FAILED}, {}, [dispatch], 1.0, NOTHING) != []
+    assert of_dispatches({Topic.FAILED}, {dispatch.id: dispatch}, [dispatch], 1.0, NOTHING) == []
 
 
 def a_dispatch(**more: object) -> Dispatch:
