@@ -23,7 +23,10 @@ def eviction(redis: redis.Redis) -> dict[str, Any]:
     if policy == NOEVICTION:
         return {"status": "ok", "policy": policy}
     if policy == "unknown":
-        detail = "the server does not tell its maxmemory-policy: ask whoever runs it"
+        detail = (
+            "the server refuses INFO, or does not tell its maxmemory-policy there: ask whoever runs"
+            " it; nor is it seen when its memory is nearly full"
+        )
     else:
         detail = f"when its memory is full it throws away webhooks and rooms in progress: {TODO}"
     return {"status": "warning", "policy": policy, "detail": detail}

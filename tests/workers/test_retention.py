@@ -23,6 +23,7 @@ from workers.states import State
 if TYPE_CHECKING:
     from redis import Redis
 
+    from tests.conftest import Valkey
     from workers.settings import Settings
 
 HOUR = 3600
@@ -163,3 +164,19 @@ def test_a_second_worker_leaves_it_to_the_first(redis: Redis, settings: Settings
             await client.aclose()
 
     assert not asyncio.run(is_mine())
+
+
+def test_what_is_old_goes_where_info_is_forbidden_too(
+    valkey: Valkey, settings: Settings, redis: Redis, now: float
+) -> None:
+    redis.acl_setuser(
+        "narrow", enabled=True, passwords=["+word"], keys="*", commands=["+@all", "-info"]
+    )
+    try:
+        put(redis, 1, now - 2 * HOUR)
+        put(redis, 2, now)
+        narrow = replace(settings, redis_url=f"unix://narrow:word@{valkey.socket}")
+        looked(narrow, Bounds(HOUR, 10**9))
+        assert [d["id"] for d in Ledger(redis).dispatches(limit=10).items] == ["D00002"]
+    finally:
+        redis.acl_deluser("narrow")
