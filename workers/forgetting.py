@@ -17,6 +17,7 @@ from workers.compact import compact
 from workers.history import read_dispatch
 from workers.mentions import Mention
 from workers.places import Route, place, shared
+from workers.receivers import dispatch_of_notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ ROOMS_NAMED: Final = 20
 FORGOTTEN: Final = "the identity of somebody who was forgotten"
 """What is told to be missing of an event that has held it."""
 _TEXTS: Final = (keys.EVENT, keys.DISPATCH, keys.DEAD, keys.ORDER)
-_OF_A_DISPATCH: Final = ("metadata", "attributes", "fallback", "origin")
+_OF_A_DISPATCH: Final = ("metadata", "attributes", "fallback", "origin", "notice")
 
 
 @dataclass(slots=True)
@@ -44,6 +45,8 @@ class Found:
     """Events of others that hold the identity."""
     dispatches: int = 0
     dead_letters: int = 0
+    notices: int = 0
+    """What others are still to be told of such dispatches, or with the identity in it."""
     live: int = 0
     """Rooms, events and dispatches that are not over, and are left alone."""
     unread: int = 0
@@ -54,7 +57,7 @@ class Found:
     @property
     def total(self) -> int:
         """What can be forgotten now."""
-        return self.events + self.mentions + self.dispatches + self.dead_letters
+        return self.events + self.mentions + self.dispatches + self.dead_letters + self.notices
 
     def to_json(self) -> dict[str, Any]:
         """As commands print it."""
@@ -68,6 +71,10 @@ class Forgetting:
         self._redis = redis
         self._mention = Mention(identity)
         self._room = room
+        self._told_of: frozenset[str] = frozenset()
+        """Ids of the dispatches that others are still to be told of."""
+        self._gone: set[str] = set()
+        """Those of them that were found."""
 
     def size(self) -> int:
         """About how many keys there are to look at."""
@@ -83,6 +90,7 @@ class Forgetting:
         Yields:
             How many keys were looked at, some at a time.
         """
+        self._told_of = frozenset(map(dispatch_of_notice, self._untold()))
         cursor = 0
         while True:
             answer = self._redis.scan(cursor, match="lkd:*", count=AT_ONCE)
@@ -94,7 +102,32 @@ class Forgetting:
                     self._of_live_room(name, found)
             yield len(names)
             if cursor == 0:
+                self._notices(found, forgets=forgets)
                 return
+
+    def _untold(self) -> list[str]:
+        found = cast("list[bytes]", self._redis.zrange(keys.NOTICES, 0, -1))
+        return [each.decode() for each in found]
+
+    def _notices(self, found: Found, *, forgets: bool) -> None:
+        """What was put down to be told; at most `keys.MOST_NOTICES` of them."""
+        for notice_id in self._untold():
+            name = keys.NOTICE + notice_id
+            body = cast("bytes | None", self._redis.hget(name, "body"))
+            if body is None or not self._is_in_notice(notice_id, json.loads(body)["data"]):
+                continue
+            found.notices += 1
+            if forgets:  # who was to be told drops from its list what has no body
+                with self._redis.pipeline(transaction=True) as pipe:
+                    pipe.delete(name)
+                    pipe.zrem(keys.NOTICES, notice_id)
+                    pipe.zrem(keys.NEW_NOTICES, notice_id)
+                    pipe.execute()
+
+    def _is_in_notice(self, notice_id: str, data: Mapping[str, Any]) -> bool:
+        if not self._is_meant(data["room"]):
+            return False
+        return dispatch_of_notice(notice_id) in self._gone or self._mention.is_in(data)
 
     def _texts(self, names: Sequence[str], found: Found, *, forgets: bool) -> None:
         texts = cast("list[bytes | None]", self._redis.mget(names) if names else [])
@@ -164,6 +197,8 @@ class Forgetting:
         if not dispatch.settled:
             self._live(dispatch.room, found)
             return
+        if dispatch.id in self._told_of:
+            self._gone.add(dispatch.id)
         where = place(dispatch.room, dispatch.id)
         route = Route(dispatch.rule, dispatch.agent, dispatch.deployment).key
         by_room = keys.DISPATCHES_OF + shared(where)

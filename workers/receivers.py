@@ -46,6 +46,11 @@ def notice_id(dispatch_id: str, topic: Topic) -> str:
     return f"{dispatch_id}_{topic.partition('.')[2]}"
 
 
+def dispatch_of_notice(notice_id: str) -> str:
+    """The id of the dispatch that something with that id tells of."""
+    return notice_id.rpartition("_")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """One address that is posted to."""

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 def forget(*, identity: str, room: str | None, yes: bool, as_json: bool) -> None:
     """Take a participant out of history, in all rooms or in one.
 
-    Its events, the dispatches that are for it or hold its identity, and its dead letters are
-    removed; in events of others its identity is redacted. Rooms that are live stay as they are, and
+    Its events, the dispatches that are for it or hold its identity, what others are still to be
+    told of these, and its dead letters are removed; in events of others its identity is redacted.
+    Rooms that are live stay as they are, and
     are remembered for an hour after their end: then the exit status is 1, and it is to be run again
     later. It may be stopped and run again.
     """
@@ -112,6 +113,7 @@ def _words(found: Found) -> str:
         (found.mentions, "mention in an event of others", "mentions in events of others"),
         (found.dispatches, "dispatch", "dispatches"),
         (found.dead_letters, "dead letter", "dead letters"),
+        (found.notices, "notification not sent yet", "notifications not sent yet"),
     )
     told = [f"{count:,} {one if count == 1 else many}" for count, one, many in counts if count]
     return ", ".join(told) or "nothing"

@@ -66,7 +66,8 @@ def test_the_audit_has_it_without_whom(run, redis):
 
 @pytest.mark.usefixtures("ana")
 def test_as_json(run):
-    counts = {"events": 1, "mentions": 1, "dispatches": 1, "dead_letters": 1, "live": 0,
+    counts = {"events": 1, "mentions": 1, "dispatches": 1, "dead_letters": 1,
+              "notices": 0, "live": 0,
               "unread": 0, "rooms": []}  # fmt: skip
     assert json.loads(run("--identity", "ana", "--json").stdout) == {"found": counts}
     assert json.loads(run("--identity", "ana", "--json", "--yes").stdout) == {"forgotten": counts}

@@ -259,3 +259,25 @@ def test_json_holds_a_text_however_deep_and_however_written(
     if identity != "[redacted]":
         assert mention.is_in(value)
     assert not mention.is_in(mention.without(value))
+
+
+def notice(redis: Redis, notice_id: str, **data: Any) -> None:
+    body = {"type": "dispatch.failed", "data": {"room": "r1", "subject": "ben", **data}}
+    redis.hset(keys.NOTICE + notice_id, "body", json.dumps(body))
+    for listed in (keys.NOTICES, keys.NEW_NOTICES):
+        redis.zadd(listed, {notice_id: 1})
+
+
+def test_what_is_still_to_be_told_of_somebody_is_never_told(redis: Redis) -> None:
+    kept(redis, id="D1", subject="ana", state=State.FAILED)
+    notice(redis, "D1_failed")
+    notice(redis, "D2_failed", subject="ana")
+    notice(redis, "D3_failed", data={"who": {"is": "ana"}})
+    notice(redis, "D4_failed", room="r2", subject="ana")
+    notice(redis, "D5_failed", message="banana")
+    assert forget(redis, room="r1").notices == 3
+    left = [name.decode() for name in redis.scan_iter(f"{keys.NOTICE}*")]
+    assert sorted(left) == [f"{keys.NOTICE}D4_failed", f"{keys.NOTICE}D5_failed"]
+    for listed in (keys.NOTICES, keys.NEW_NOTICES):
+        assert redis.zrange(listed, 0, -1) == [b"D4_failed", b"D5_failed"]
+    assert forget(redis).notices == 1
