@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from rules.decision import Outcome
 from rules.frozen import replace
 from workers import keys
 from workers.redaction import DISPATCH, REDACTED, touches, without
@@ -94,13 +95,20 @@ class Redaction:
         if not self.paths:
             return list(decisions)
         taken = self.event(body).taken
-        return [replace(d, detail=self.detail(d.at, d.detail, taken)) for d in decisions]
+        return [replace(d, detail=self.detail(d.outcome, d.at, d.detail, taken)) for d in decisions]
 
-    def detail(self, at: str | None, detail: str | None, taken: Sequence[str]) -> str | None:
-        """The words of a decision, or none of them where they may tell what was taken away."""
+    def detail(
+        self, outcome: str, at: str | None, detail: str | None, taken: Sequence[str]
+    ) -> str | None:
+        """The words of a decision, or none of them where they may tell what was taken away.
+
+        An error's go wherever something was: a template may have made anything of it.
+        """
         if detail is None:
             return None
-        return REDACTED if at and self._is_read(at) else self.words(detail, taken)
+        if (outcome == Outcome.ERROR and taken) or (at and self._is_read(at)):
+            return REDACTED
+        return self.words(detail, taken)
 
     def _is_read(self, at: str) -> bool:
         """Whether a condition at this place reads what is left out: asked for every decision."""
@@ -112,7 +120,10 @@ class Redaction:
 
     def words(self, text: str, taken: Sequence[str]) -> str:
         """Words of ours about an event, such as an error, or none of them likewise."""
-        return REDACTED if any(value[:_COMPARED] in text for value in taken) else text
+        parts = (value[:_COMPARED] for value in taken)
+        # They may quote it as Python does.
+        tells = any(part in text or repr(part)[1:-1] in text for part in parts)
+        return REDACTED if tells else text
 
     def letter(self, body: object, error: str) -> tuple[object, str]:
         """A dead letter's body and error, to be shown.
@@ -132,8 +143,8 @@ class Redaction:
     def _kept_event(self, value: Mapping[str, Any]) -> dict[str, Any]:
         body, paths, taken = self.event(value["body"])
         decisions = [
-            (*others, at, self.detail(at, detail, taken))
-            for *others, at, detail in value["decisions"]
+            (rule, outcome, *others, at, self.detail(outcome, at, detail, taken))
+            for rule, outcome, *others, at, detail in value["decisions"]
         ]
         kept = {**value, "decisions": decisions, "body": body}
         return {**kept, "redacted": paths} if paths else kept

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.decide import decide
 from rules.event import read_event
+from rules.session import Session, observe
+from tests.rules.given import ruleset
 from workers.redacting import Redaction
-from workers.redaction import parse_redactions, touches
+from workers.redaction import REDACTED, parse_redactions, touches
 from workers.settings import SettingsError, load_settings
 
 EVENT = {
@@ -213,3 +216,29 @@ def test_no_value_that_is_named_is_left_whatever_stands_around_it(
     assert secret not in json.dumps(kept, ensure_ascii=False)
     assert "s3cr3t" not in json.dumps(kept)
     assert json.loads(kept["room"]["metadata"])["a"] == around
+
+
+@pytest.mark.parametrize("value", ["Ana O'Hara,\nMadrid", 'A\\n "a"', "ana"])
+@pytest.mark.parametrize(
+    "dispatch",
+    [
+        {"agent": "{{ participant.attributes['sip.h'] }}\t"},
+        {"agent": "a", "deployment": "{{ participant.attributes['sip.h'] }}\t"},
+        {"agent": "a", "metadata": "{{ tables.t[participant.attributes['sip.h'] | upper] }}"},
+    ],
+)
+def test_what_a_template_made_of_it_is_in_no_words(value: str, dispatch: dict[str, str]) -> None:
+    rule = {"id": "r", "on": "participant_joined", "dispatch": dispatch}
+    rules = ruleset(json.dumps({"version": 1, "tables": {"t": {"x": "y"}}, "rules": [rule]}))
+    event = read_event(
+        {
+            "event": "participant_joined", "id": "E", "createdAt": "1770000001",
+            "room": {"sid": "RM_1", "name": "r"},
+            "participant": {"sid": "PA_1", "identity": "x", "attributes": {"sip.h": value}},
+        }
+    )  # fmt: skip
+    session, event = observe(Session("RM_1"), event)
+    decisions = decide(rules, event, session)
+    assert [d.outcome for d in decisions] == ["error"]
+    [seen] = redaction("participant.attributes.sip.*").decisions(event.to_json(), decisions)
+    assert seen.detail == REDACTED
