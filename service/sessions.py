@@ -27,6 +27,8 @@ LIFE_SECONDS: Final = 7 * 86400
 CSRF_HEADER: Final = "X-CSRF-Token"
 FORM_SECONDS: Final = 3600
 """How long a sign-in form is good for."""
+CLOCKS_SECONDS: Final = 60
+"""How far the clocks of web hosts may differ."""
 
 
 class Role(StrEnum):
@@ -145,8 +147,11 @@ class Sessions:
 
 
 def _loaded(texts: URLSafeTimedSerializer, text: str, seconds: int) -> tuple[str, float] | None:
+    """What was signed, and when, Unix seconds; None if it was not, or too long ago."""
     try:
-        loaded: tuple[Any, Any] = texts.loads(text, max_age=seconds, return_timestamp=True)
-    except BadSignature:  # an expired one is one too
+        loaded: tuple[Any, Any] = texts.loads(text, return_timestamp=True)
+    except BadSignature:
         return None
-    return str(loaded[0]), loaded[1].timestamp()
+    at = loaded[1].timestamp()
+    # `max_age` would refuse what a host has signed whose clock is a second ahead.
+    return (str(loaded[0]), at) if -CLOCKS_SECONDS <= time.time() - at <= seconds else None

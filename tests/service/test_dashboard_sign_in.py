@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from itsdangerous import TimestampSigner
 
 from service.api import PREFIX
 from service.attempts import A_MINUTE, A_MINUTE_FROM_ONE_ADDRESS, A_MINUTE_WITHOUT_REDIS
-from service.sessions import COOKIE, CSRF_HEADER, LIFE_SECONDS, Sessions
+from service.sessions import COOKIE, CSRF_HEADER, LIFE_SECONDS, Role, Sessions
 from service.web import create_app
 from tests.service.pages import form_text, sign_in
 from tests.service.signed import ADMIN_TOKEN
@@ -104,6 +105,21 @@ def test_an_old_session_is_over(redis, monkeypatch):
     assert sessions.read(sessions.begin()) is not None
     monkeypatch.setattr("service.sessions.LIFE_SECONDS", -1)
     assert sessions.read(sessions.begin()) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_good"), [(30, True), (90, False), (-3500, True), (-3700, False)]
+)
+def test_a_form_of_a_host_whose_clock_is_a_little_ahead_is_good(redis, ahead, is_good):
+    class Elsewhere(TimestampSigner):
+        def get_timestamp(self):
+            return super().get_timestamp() + ahead
+
+    there, here = Sessions(ADMIN_TOKEN, redis), Sessions(ADMIN_TOKEN, redis)
+    there._forms.signer = there._sessions[Role.ADMIN].signer = Elsewhere
+    form = there.form()
+    assert here.is_form(form, form) is is_good
+    assert (here.read(there.begin()) is not None) is (ahead < 60)
 
 
 def test_who_has_signed_out_is_out_with_every_copy_of_the_cookie(client, settings):
