@@ -17,15 +17,8 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then
 end
 redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
 
-local function forget(subject)
-  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-    if string.sub(field, 1, #subject + 1) == subject .. '\30' then
-      redis.call('HDEL', KEYS[1], field)
-    end
-  end
-end
-
 local told = {} -- what is written of each: itself, or its kind's `other`
+local gone = {} -- those that have made way
 local function tell(subject)
   local kind = string.match(subject, '^[^\31]*')
   local key = ARGV[3] .. kind
@@ -38,17 +31,33 @@ local function tell(subject)
       return kind .. '\31other'
     end
     redis.call('ZREM', key, oldest[1])
-    forget(oldest[1])
+    gone[oldest[1]] = true
   end
   redis.call('ZADD', key, now, subject)
   return subject
 end
 
+local function subject_of(field)
+  return string.match(field, '^([^\30]*)\30')
+end
+
 for i = 9, #ARGV, 2 do
-  local field, more = ARGV[i], ARGV[i + 1]
-  local subject = string.match(field, '^([^\30]*)\30')
+  local subject = subject_of(ARGV[i])
   if subject ~= '' then
     told[subject] = told[subject] or tell(subject)
+  end
+end
+if next(gone) then -- all at once: there may be thousands of fields, and all else waits
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if gone[subject_of(field)] then
+      redis.call('HDEL', KEYS[1], field)
+    end
+  end
+end
+for i = 9, #ARGV, 2 do
+  local field, more = ARGV[i], ARGV[i + 1]
+  local subject = subject_of(field)
+  if subject ~= '' then
     field = told[subject] .. string.sub(field, #subject + 1)
   end
   if string.find(more, '^%d+$') then
