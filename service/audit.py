@@ -68,9 +68,8 @@ def add_audit(app: Flask, redis: redis.Redis) -> None:
 
     @app.after_request
     def told(response: Response) -> Response:
-        who, status = caller(), response.status_code
-        endpoint = request.endpoint or ""
-        if who is None or endpoint not in ACTS or request.method in READING:
+        endpoint, status = request.endpoint or "", response.status_code
+        if endpoint not in ACTS or request.method in READING or (who := caller()) is None:
             return response
         if status != _SHOWN_AGAIN:
             # What was refused is logged and not kept: attempts would push out what was done.

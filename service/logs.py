@@ -17,6 +17,7 @@ import structlog
 
 from rules.problems import printable
 from service.log_bounds import LogBounds
+from service.request_name import add_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ def configure_logs(
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        add_request_id,
         structlog.processors.add_log_level,
         _stamp(stream),
         _Named(process),

@@ -6,18 +6,17 @@ is answered to accepted webhooks has none: their events have ids.
 
 from __future__ import annotations
 
-import re
-import secrets
 from typing import TYPE_CHECKING, Final
 
-from flask import g, request
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from flask import request
+
+from service.front import LATER
+from service.request_name import CURRENT, RequestName
 
 if TYPE_CHECKING:
     from flask import Flask, Response
 
 HEADER: Final = "X-Request-Id"
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 
 
 def name_requests(app: Flask) -> None:
@@ -25,13 +24,10 @@ def name_requests(app: Flask) -> None:
 
     @app.before_request
     def name() -> None:
-        given = request.headers.get(HEADER, "")
-        g.request_id = given if _PLAIN.match(given) else secrets.token_hex(8)
-        clear_contextvars()  # of the request this thread had before
-        bind_contextvars(request_id=g.request_id)
+        CURRENT.set(RequestName(request.headers.get(HEADER, "")))
 
     @app.after_request
     def tell(response: Response) -> Response:
-        if "request_id" in g:
-            response.headers[HEADER] = g.request_id
+        if not request.environ.get(LATER):  # else another response is sent in place of this one
+            response.headers[HEADER] = str(CURRENT.get())
         return response

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+import structlog
 
 from service.web import create_app
 from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, URL, headers
 from workers.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from flask.testing import FlaskClient
@@ -73,3 +75,13 @@ def post(client: FlaskClient) -> Post:
         return client.post(URL, data=raw, headers=headers(raw) if given is None else given)
 
     return post
+
+
+@pytest.fixture
+def logging_stays() -> Iterator[None]:
+    """What a test makes of logging is undone."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()

@@ -17,14 +17,7 @@ from tests.service.served import Served
 from tests.service.signed import URL, headers
 from tests.waiting import eventually
 
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("logging_stays")
 
 
 def lines(stream):

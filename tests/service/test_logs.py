@@ -11,6 +11,8 @@ import structlog
 
 from service.logs import configure_logs
 
+pytestmark = pytest.mark.usefixtures("logging_stays")
+
 SECRET = "hush-hush-hush"
 LOCAL = f"{SECRET}-local"
 WORDS = f"a {SECRET} in words"
@@ -19,15 +21,6 @@ WORDS = f"a {SECRET} in words"
 class Terminal(io.StringIO):
     def isatty(self):
         return True
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def raise_and_log(log):
