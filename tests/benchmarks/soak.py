@@ -20,16 +20,18 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.table import Table
 
 from service.sandbox import Sandbox, Worker, running
-from tests.benchmarks.soaked import Sample, growth, look, pid_of, plot
+from tests.benchmarks.soaked import Sample, growth, look, pid_of, plot, shorten_the_hour
 from tests.ports import free_port
 from tests.up import Up
 from tests.waiting import eventually
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 CALL_SECONDS: Final = 40.0
 FAULT_SECONDS: Final = 20.0
 SAMPLE_SECONDS: Final = 5.0
+HOUR_SECONDS: Final = 300.0
+"""What is kept for an hour is taken away after this long: else it would grow all the while."""
 DOUBLE_SECONDS: Final = 20.0
 """How long a second agent may live before it counts as a double."""
 FLAT: Final = 1.1
@@ -115,6 +119,11 @@ class Soak:
         self._double_since = since
         self.samples.append(look(self.up, self.now, live=len(rooms), doubles=len(doubles)))
 
+    def shorten_the_hour(self) -> None:
+        """Have Redis keep nothing for longer than `HOUR_SECONDS`."""
+        with suppress(RedisError):
+            shorten_the_hour(self.up, HOUR_SECONDS)
+
     def throw(self, fault: str, seconds: float) -> None:
         """One fault; it is over before the next."""
         word, _, name = fault.partition(" ")
@@ -163,11 +172,13 @@ def _traffic(soak: Soak, rate: float) -> None:
     pace = threading.Event()
     going: deque[tuple[float, str]] = deque()
     faults = cycle(FAULTS)
-    due = dict.fromkeys(("call", "sample"), 0.0) | {"fault": FAULT_SECONDS}
+    due = dict.fromkeys(("call", "sample"), 0.0)
+    due |= {"fault": FAULT_SECONDS, "hour": HOUR_SECONDS}
     every: dict[str, tuple[float, Callable[[], object]]] = {
         "call": (1 / rate, lambda: going.append((soak.now + CALL_SECONDS, soak.begin_call()))),
         "sample": (SAMPLE_SECONDS, soak.sample),
         "fault": (FAULT_SECONDS, lambda: soak.throw(*next(faults))),
+        "hour": (HOUR_SECONDS / 10, soak.shorten_the_hour),
     }
     while soak.now < soak.seconds or going:
         for name, (interval, act) in every.items():

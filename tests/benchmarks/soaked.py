@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,8 +26,6 @@ PROCESSES: Final = {
     "valkey": ("valkey-server", 0),
 }
 """Words of their command lines, and which of those that have them."""
-HOUR: Final = (SEEN, ROOM)
-"""What is kept for an hour after its call: in less time there is only ever more of it."""
 
 
 @dataclass(slots=True)
@@ -40,11 +37,8 @@ class Sample:
     memory: dict[str, int]
     """Resident bytes of each process."""
     redis: int
-    """`used_memory` without what is kept for an hour."""
-    hour: int
-    """What is kept for an hour takes this, about."""
-    keys: dict[str, int]
-    """How many keys begin so: `lkd:`, a word, a colon."""
+    """`used_memory`."""
+    keys: int
     live: int
     doubles: int
 
@@ -52,27 +46,34 @@ class Sample:
 def look(up: Up, at: float, *, live: int, doubles: int) -> Sample:
     """See it all."""
     memory = {name: memory_of(pid_of(up, name)) for name in PROCESSES}
-    sample = Sample(at, memory, 0, 0, {}, live, doubles)
+    sample = Sample(at, memory, 0, 0, live, doubles)
     with Redis(unix_socket_path=str(embedded_socket(up.home / "data"))) as redis:
         try:
-            _look_at_redis(redis, sample)
+            sample.redis = int(redis.info("memory")["used_memory"])
+            sample.keys = int(redis.dbsize())
         except (RedisError, OSError) as error:  # it was killed a moment ago
             Console(stderr=True).print(f"no sample of Redis: {error}")
     return sample
 
 
-def _look_at_redis(redis: Redis, sample: Sample) -> None:
-    used = int(redis.info("memory")["used_memory"])
-    one_of: dict[str, bytes] = {}
-    keys = Counter[str]()
-    for key in redis.scan_iter(count=5000):
-        kind = ":".join(key.decode(errors="replace").split(":", 2)[:2]) + ":"
-        keys[kind] += 1
-        one_of[kind] = key
-    hour = sum(
-        keys[kind] * (redis.memory_usage(one_of[kind]) or 0) for kind in HOUR if kind in keys
-    )
-    sample.redis, sample.hour, sample.keys = used - hour, hour, dict(keys)
+def shorten_the_hour(up: Up, seconds: float) -> None:
+    """Take away what is kept for an hour once it is older than this, as Redis does after the hour.
+
+    Else there would be more and more of it for as long as most soaks last.
+
+    Raises:
+        RedisError: it was killed a moment ago.
+    """
+    with Redis(unix_socket_path=str(embedded_socket(up.home / "data"))) as redis:
+        for kind in (SEEN, ROOM):
+            names = list(redis.scan_iter(f"{kind}*", count=5000))
+            with redis.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.ttl(name)
+                lives = pipe.execute()
+            old = [n for n, s in zip(names, lives, strict=True) if 0 <= s < 3600 - seconds]
+            if old:
+                redis.unlink(*old)
 
 
 def pid_of(up: Up, name: str) -> int:
@@ -120,10 +121,8 @@ def plot(samples: Sequence[Sample], faults: Sequence[tuple[float, str]], file: P
     for name in PROCESSES:
         above.plot(at, [each.memory[name] / 1e6 or None for each in samples], label=name)
     above.set_ylabel("resident, MB")
-    redis = [each.redis / 1e6 or None for each in samples]
-    middle.plot(at, redis, label="Redis, without what is kept for an hour")
-    middle.plot(at, [each.hour / 1e6 or None for each in samples], label="kept for an hour")
-    middle.set_ylabel("MB")
+    middle.plot(at, [each.redis / 1e6 or None for each in samples], label="used_memory, MB")
+    middle.plot(at, [each.keys / 1000 or None for each in samples], label="keys, thousands")
     below.plot(at, [each.live for each in samples], label="live rooms")
     below.plot(at, [each.doubles for each in samples], label="rooms with two agents")
     below.set_xlabel("minutes")
