@@ -24,8 +24,8 @@ def eviction(redis: redis.Redis) -> dict[str, Any]:
         return {"status": "ok", "policy": policy}
     if policy == "unknown":
         detail = (
-            "the server refuses INFO, or does not tell its maxmemory-policy there: ask whoever runs"
-            " it; nor is it seen when its memory is nearly full"
+            "the server tells neither its maxmemory-policy nor how full its memory is: ask whoever"
+            " runs it"
         )
     else:
         detail = f"when its memory is full it throws away webhooks and rooms in progress: {TODO}"

@@ -11,6 +11,7 @@ from service.api.described import Described, described
 from service.api.models import Alive, Ready
 from service.dry_runs import dry_run_told
 from service.eviction import eviction
+from service.memory import memory
 from service.notifications import notifications
 from service.persistence import persistence
 from service.replicas import replicas
@@ -23,7 +24,7 @@ from workers.rules_in_force import look_or_kept
 from workers.schema import SchemaError, check_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     import redis
 
@@ -51,12 +52,13 @@ def health(
     @routes.get("/readyz")
     @described(Described(Ready, also=(503,), is_open=True))
     def readyz() -> tuple[Response, int]:
-        """503 without Redis or without rules; all else that is wrong is 200 with a warning."""
+        """503 without Redis, or room in it, or rules; all else is 200, what is wrong a warning."""
         store = _store(settings, redis)
         checks = {"redis": store, "rules": _rules(in_force, redis), "webhooks": deliveries.told()}
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
-            checks["eviction"] = _eviction(redis)
+            checks["memory"] = _asked(memory, redis)
+            checks["eviction"] = _asked(eviction, redis)
             checks["state"] = _state(redis)
             if is_copied(redis):
                 checks["replicas"] = replicas(redis)
@@ -81,11 +83,11 @@ def _store(settings: Settings, redis: redis.Redis) -> Check:
     return {"status": "ok"}
 
 
-def _eviction(redis: redis.Redis) -> Check:
+def _asked(ask: Callable[[redis.Redis], Check], redis: redis.Redis) -> Check:
     try:
-        return eviction(redis)
+        return ask(redis)
     except RedisError as error:
-        return {"status": "warning", "policy": None, "detail": str(error)}
+        return {"status": "warning", "detail": str(error)}
 
 
 def _state(redis: redis.Redis) -> Check:
@@ -103,7 +105,7 @@ def reconcile_told(settings: Settings, redis: redis.Redis) -> Check:
         detail = "DISPATCHER_RECONCILE_INTERVAL=0: webhooks that are lost are not made up for"
         return {"status": "warning", "age": None, "detail": detail}
     try:
-        passes = [last_pass(redis, server.id) for server in settings.servers]
+        passes = [last_pass(redis, place) for place in settings.places]
     except RedisError as error:
         return {"status": "warning", "age": None, "detail": str(error)}
     ages = [found.age for found in passes if found is not None]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import structlog
 from flask import Blueprint, Response, request
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from rules.event import OURS, EventName
 from service import problems
@@ -219,9 +219,12 @@ def _problem(error: Exception) -> Problem:
 
 def _not_stored(event: Event, error: RedisError) -> Problem:
     log.error("webhook_not_stored", error=str(error), event_id=event.id)
+    if isinstance(error, OutOfMemoryError):
+        why = "Redis has no memory left."
+    else:
+        why = "Redis cannot be reached, or has not confirmed the event in time."
     return Problem(
         problems.STORE_UNREACHABLE,
-        "Redis cannot be reached, or has not confirmed the event in time. It is not stored: send it"
-        " again.",
+        f"{why} It is not stored: send it again.",
         headers=_AGAIN,
     )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 from livekit import api
+from ruamel.yaml import YAML
 
 from rules.loader import load
-from tests.composed import CHOSEN, KEY, SECRET, Processes, compose, on_this_machine
+from tests.composed import CHOSEN, KEY, REPOSITORY, SECRET, Processes, compose, on_this_machine
 from tests.live.livekit_server import require_live_extra, require_livekit_server
 from tests.live.participants import RealPeople, join_token
 from tests.waiting import eventually
@@ -116,12 +117,25 @@ def test_every_volume_is_declared_and_used() -> None:
 def test_prometheus_and_grafana_find_what_the_repository_has_for_them() -> None:
     monitoring = {name for name, s in SERVICES.items() if s.get("profiles") == ["monitoring"]}
     assert monitoring == {"prometheus", "grafana"}
-    mounts = [v for name in sorted(monitoring) for v in SERVICES[name]["volumes"]]
-    assert [v for v in mounts if v.startswith("./")] == [
-        "./service/monitoring/grafana:/etc/grafana/provisioning:ro",
-        "./service/monitoring/prometheus.yml:/etc/prometheus/prometheus.yml:ro",
-        "./service/monitoring/alerts.yml:/etc/prometheus/alerts.yml:ro",
+    mounted = {
+        there: REPOSITORY / here
+        for name in monitoring
+        for here, there in (v.split(":")[:2] for v in SERVICES[name]["volumes"])
+        if here.startswith("./")
+    }
+    assert all(path.exists() for path in mounted.values())
+    # Where the images look for them.
+    prometheus = YAML(typ="safe").load(mounted["/etc/prometheus/prometheus.yml"])
+    assert [mounted[f"/etc/prometheus/{name}"].name for name in prometheus["rule_files"]] == [
+        "alerts.yml"
     ]
+    provisioning = mounted["/etc/grafana/provisioning"]
+    assert list((provisioning / "datasources").glob("*.yml"))
+    [dashboards] = (provisioning / "dashboards").glob("*.yml")
+    [provider] = YAML(typ="safe").load(dashboards)["providers"]
+    shelf = provider["options"]["path"]
+    [shown] = [path for there, path in mounted.items() if there.startswith(shelf)]
+    assert json.loads(shown.read_text())["panels"]
 
 
 @pytest.fixture

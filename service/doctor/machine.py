@@ -31,7 +31,10 @@ def data_directory(settings: Settings) -> Iterator[Finding]:
     there = next(path for path in (data, *data.parents) if path.exists())
     if data.exists() and not (data.is_dir() and private(data)):
         found = f"DISPATCHER_DATA={str(data)!r} is not a directory of this user's alone"
-        yield failed("data directory", found, f"chown it to this user and chmod 700 {data}")
+        todo = f"chown it to this user and chmod 700 {data}"
+        if data.is_dir() and data.stat().st_uid != os.geteuid():
+            todo = f"run this as {data.owner()}, or {todo} if that is who starts the service"
+        yield failed("data directory", found, todo)
     elif not os.access(there, os.W_OK | os.X_OK):
         found = f"DISPATCHER_DATA={str(data)!r} cannot be written: {str(there)!r} is closed"
         yield failed("data directory", found, "set DISPATCHER_DATA to another directory")
@@ -74,5 +77,5 @@ def _room_on_disk(data: Path, there: Path) -> Finding:
     found = f"{data} can be written, {free / 1e9:.1f} GB are free"
     if free >= FREE_BYTES:
         return ok("data directory", found)
-    todo = "make room: Valkey refuses webhooks when the disk is full"
+    todo = "make room: Valkey ends when the disk is full"
     return warning("data directory", found, todo)

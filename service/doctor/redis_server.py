@@ -12,6 +12,8 @@ from service.cli.processes import too_old
 from service.doctor.clocks import ahead, judged
 from service.doctor.findings import failed, ok, warning
 from service.eviction import NOEVICTION, TODO, eviction
+from service.memory import MEGABYTE, NEARLY_FULL
+from service.memory import TODO as TO_HAVE_ROOM
 from service.persistence import persistence
 from workers.clock import unix_seconds
 from workers.connection import unreachable
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
 PINGS: Final = 11
 SLOW_SECONDS: Final = 0.01
 """A worker makes three round trips for an agent, and a webhook waits for one."""
-NEARLY_FULL: Final = 0.95
-"""History makes room from 0.9 of `maxmemory` on: what is above that is not history."""
-_MEGABYTE: Final = 1_000_000
 
 
 def reached(client: Callable[[], redis.Redis], settings: Settings) -> Iterator[Finding]:
@@ -122,12 +121,11 @@ def has_room(redis: redis.Redis) -> Iterator[Finding]:
         yield warning("redis memory", "the server does not tell it", "ask whoever runs it")
         return
     whose = "its maxmemory" if limit else "its machine's memory, without a maxmemory"
-    found = f"{used / _MEGABYTE:.0f} MB of {most / _MEGABYTE:.0f} MB, {whose}"
+    found = f"{used / MEGABYTE:.0f} MB of {most / MEGABYTE:.0f} MB, {whose}"
     if used < NEARLY_FULL * most:
         yield ok("redis memory", found)
     else:
-        todo = "give it more memory, or set DISPATCHER_HISTORY_BYTES lower"
-        yield failed("redis memory", f"{found}: webhooks are refused when it is full", todo)
+        yield failed("redis memory", f"{found}: webhooks are refused when it is full", TO_HAVE_ROOM)
 
 
 def replicates(redis: redis.Redis) -> Iterator[Finding]:

@@ -239,3 +239,27 @@ def test_state_of_a_newer_version_is_a_warning(settings, redis):
     status, told = ready(create_app(settings))
     assert (status, told["checks"]["state"]["status"]) == (200, "warning")
     assert f"of schema version {SCHEMA + 1}" in told["checks"]["state"]["detail"]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, "ok"), (0.97, "warning"), (1.2, "failed")])
+def test_a_redis_that_is_full_takes_no_webhooks(settings, redis, share, expected):
+    app = create_app(settings)
+    ready(app)  # what is made once is made now
+    redis.config_set("maxmemory", int(redis.info("memory")["used_memory"] / share))
+    status, told = ready(app)
+    assert told["checks"]["memory"]["status"] == expected
+    assert status == (503 if expected == "failed" else 200)
+    assert ("DISPATCHER_HISTORY_BYTES" in told["checks"]["memory"].get("detail", "")) is (
+        expected != "ok"
+    )
+
+
+def test_videosdk_alone_is_reconciled_too(environ, redis):
+    only = {name: value for name, value in environ.items() if not name.startswith("LIVEKIT")}
+    given = {**only, "VIDEOSDK_API_KEY": "vkey", "VIDEOSDK_SECRET": "s" * 32}
+    settings = load_settings(given)
+    [place] = settings.places
+    redis.hset(keys.RECONCILED + place, mapping={"at": redis.time()[0] - 3600, "looks": 0})
+    _, told = ready(create_app(settings))
+    assert told["checks"]["reconcile"]["status"] == "warning"
+    assert told["checks"]["reconcile"]["age"] > 3000
