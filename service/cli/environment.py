@@ -24,13 +24,7 @@ def settings_with_livekit() -> Settings:
     Raises:
         SettingsError: no LiveKit server is configured.
     """
-    settings = load_settings()
-    if not settings.servers:
-        raise SettingsError(
-            "LIVEKIT_URL is not set: set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET,"
-            " or try `dispatcher demo`, which needs none"
-        )
-    return settings
+    return _with_livekit(load_settings())
 
 
 def settings_with_provider() -> Settings:
@@ -39,8 +33,17 @@ def settings_with_provider() -> Settings:
     Raises:
         SettingsError: no LiveKit server is configured, nor is VideoSDK.
     """
-    settings = load_settings()
-    return settings if settings.videosdk is not None else settings_with_livekit()
+    settings = load_settings()  # once: a secret's file may be a pipe
+    return settings if settings.videosdk is not None else _with_livekit(settings)
+
+
+def _with_livekit(settings: Settings) -> Settings:
+    if not settings.servers:
+        raise SettingsError(
+            "LIVEKIT_URL is not set: set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET,"
+            " or try `dispatcher demo`, which needs none"
+        )
+    return settings
 
 
 @contextlib.contextmanager
