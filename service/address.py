@@ -29,7 +29,7 @@ def check_address(host: str, port: int, variable: str = "DISPATCHER_PORT") -> st
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of a name such as a..b
         raise AddressError(
             f"DISPATCHER_HOST={host!r} is not an address of this machine: set it to one,"
             " or to 0.0.0.0 for all"

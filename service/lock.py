@@ -19,9 +19,15 @@ def locked(data: Path) -> Iterator[None]:
     """Hold a data directory; the kernel lets go of it however this process ends.
 
     Raises:
-        DataError: another process holds it; the message says which.
+        DataError: another process holds it, the message says which; or its lock cannot be opened.
     """
-    descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DataError(
+            f"DISPATCHER_DATA: {str(data / 'lock')!r} cannot be opened: {error.strerror};"
+            " remove it, or choose another directory"
+        ) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -31,6 +31,7 @@ SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")
 
 _SOCKET_LIMIT: Final = 103
 """Bytes of a unix socket's path: 104 with the final NUL on macOS, 108 on Linux."""
+_UNEXPECTED: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 _SOCKET_PATH: Final = re.compile(r"[A-Za-z0-9/._@+~-]+")
 _TIMEOUTS: Final[dict[str, Any]] = {
     "socket_connect_timeout": 2,
@@ -164,8 +165,12 @@ def check_redis_url(url: str) -> None:
         port_of(parts)
         database_of(parts.path.removeprefix("/"))
     try:
-        redis.ConnectionPool.from_url(url)
-    except (ValueError, TypeError) as error:
+        redis.ConnectionPool.from_url(url).make_connection()
+    except TypeError as error:  # what stands after ? are arguments of the connection
+        unknown = _UNEXPECTED.search(str(error))
+        told = f"no option is called {unknown[1]!r}" if unknown else "an option cannot be set"
+        raise ValueError(f"after ? {told}") from None
+    except (ValueError, redis.RedisError) as error:
         raise ValueError(str(error).split(":")[0]) from None
 
 

@@ -5,7 +5,6 @@ Exit status 0 is done, 1 the answer is no, 2 wrong use. An error is one line on 
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from service.cli.commands import Commands, Failure
+from service.cli.streams import give_up_output, in_words, open_what_is_closed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +41,12 @@ _COMMANDS = {
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the program; whatever goes wrong leaves as one line."""
+    open_what_is_closed()
     try:
-        status = dispatcher.main(args, prog_name="dispatcher", standalone_mode=False)
+        try:
+            status = dispatcher.main(args, prog_name="dispatcher", standalone_mode=False)
+        finally:
+            sys.stdout.flush()  # here it is told what cannot be written, at the very end not
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -57,7 +61,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     except click.Abort:
         sys.exit(130)
     except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
+    except OSError as error:
+        give_up_output()
+        Failure(in_words(error)).show()
     except (MemoryError, Exception) as error:  # noqa: BLE001 - the process's edge
         where = traceback.extract_tb(error.__traceback__)[-1]
         said = " ".join(str(error).split())[:200]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from service.cli.commands import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_SHOWN: Final = 120
+"""Characters of an argument that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,9 @@ def read_given(argument: str) -> Given:
     if argument.lstrip().startswith("{"):
         return _event(argument, "the event")
     where = "standard input" if argument == "-" else argument
-    if argument != "-" and not Path(argument).is_file():
-        raise Failure(f"{argument!r} is neither a file nor a JSON object", 2)
+    if argument != "-" and not _may_be_read(argument):
+        shown = argument if len(argument) <= _SHOWN else f"{argument[:_SHOWN]}…"
+        raise Failure(f"{shown!r} is neither a file nor a JSON object", 2)
     return _event(read_text(argument), where)
 
 
@@ -81,6 +86,14 @@ def read_object(text: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Failure(f"{where}: a JSON object is needed", 2)
     return value
+
+
+def _may_be_read(path: str) -> bool:
+    """Whether it names a file, or a pipe such as `<(…)`; JSON may be longer than a name can be."""
+    try:
+        return Path(path).exists() and not Path(path).is_dir()
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG  # reading tells what is wrong
 
 
 def _event(text: str, where: str) -> Given:

@@ -16,6 +16,7 @@ from rules.rule_test_run import Result, run_test
 from rules.rule_tests import TestFile, read_tests
 from service.cli.commands import Failure, example
 from service.cli.output import json_option, print_json, printable
+from service.cli.streams import in_words
 from workers.settings import load_settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def run(*, paths: tuple[str, ...], junit: str | None, as_json: bool) -> None:
     A test says which events come and which dispatches follow. Lines with - were expected, lines
     with + came instead.
     """
-    files = _files(paths or (_folder(load_settings().rules),))
+    settings = load_settings()
+    try:
+        files = _files(paths or (_folder(settings.rules),))
+    except OSError as error:
+        raise Failure(in_words(error), 2) from None
     loaded = [(file, _rules_of(file)) for file in files]
     if any(ruleset is None for _, ruleset in loaded):
         raise Failure("the tests cannot be run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -67,7 +68,27 @@ def webhook_url(settings: Settings, to: str | None) -> str:
         return f"http://{shown}:{settings.port}/webhooks/livekit"
     if not to.startswith(("http://", "https://")):
         raise Failure(f"--to {to!r} must begin with http:// or https://", 2)
+    wrong = _wrong_with(to)
+    if wrong is not None:
+        raise Failure(f"--to {to!r} is no address: {wrong}", 2)
     return to
+
+
+def _wrong_with(url: str) -> str | None:
+    """Why nothing can be posted to an address; None if something can."""
+    if " " in url or not url.isprintable():
+        return "it has a space or what cannot be printed in it"
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0:
+            return "it needs a host, and a port from 1 to 65535 if it names one"
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        return "its host is no name"
+    except ValueError as error:
+        return str(error)
+    is_ascii = (parts.path + parts.query).isascii()
+    return None if is_ascii else "write what is not ASCII after its host with %"
 
 
 def line(answer: Answer) -> str:
