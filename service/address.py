@@ -42,6 +42,11 @@ def check_address(host: str, port: int, variable: str = "DISPATCHER_PORT") -> st
     return str(address[0])
 
 
+def http_address(host: str, port: int) -> str:
+    """Where something listens, as the beginning of a URL: `http://[::1]:8080`."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _refusal(family: int, address: Any) -> OSError | None:  # noqa: ANN401 - as getaddrinfo gives it
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from service.sandbox.videosdk.traffic import BothProviders
     from service.scenarios import Scenario
 
-_OURS: Final = ("DISPATCHER_", "LIVEKIT_", "REDIS_URL", "VIDEOSDK_")
+_OURS: Final = ("DISPATCHER_", "LIVEKIT_", "OTEL_", "REDIS_URL", "VIDEOSDK_")
 
 
 class Demo:
@@ -44,6 +44,14 @@ class Demo:
         self.scenario = scenario
         self._home = Path(tempfile.mkdtemp(prefix="livekit-dispatcher-demo-"))
         self._scope = contextlib.ExitStack()
+        self._scope.callback(shutil.rmtree, self._home, ignore_errors=True)
+        try:
+            self._prepare(scenario)
+        except BaseException:
+            self._scope.close()
+            raise
+
+    def _prepare(self, scenario: Scenario) -> None:
         self._stand_ins = StandIns(with_videosdk=scenario.has_videosdk)
         self.environ = self._environ(free_port())
         self.settings, more = with_admin_token(load_settings(self.environ))
@@ -54,13 +62,12 @@ class Demo:
         self._supervisor = Supervisor([*stand_ins, *self._service()])
 
     def __enter__(self) -> Self:
-        log = self._scope.enter_context((self._home / "demo.log").open("a", encoding="utf-8"))
-        configure_logs("demo", self.settings.secrets, log)
-        self._scope.callback(shutil.rmtree, self._home, ignore_errors=True)
-        self._scope.callback(embedded.tidy, self.settings.data)
-        self._scope.enter_context(self._supervisor.taking_signals())
-        self._scope.callback(self._supervisor.stop)
         try:
+            log = self._scope.enter_context((self._home / "demo.log").open("a", encoding="utf-8"))
+            configure_logs("demo", self.settings.secrets, log)
+            self._scope.callback(embedded.tidy, self.settings.data)
+            self._scope.enter_context(self._supervisor.taking_signals())
+            self._scope.callback(self._supervisor.stop)
             self._supervisor.start()
             self._redis = self._scope.enter_context(connect(self.settings))
         except BaseException:

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from service import embedded
-from service.address import check_address
+from service.address import check_address, http_address
 from service.lock import locked
 from service.programs import programs
 from service.supervisor import Supervisor
@@ -31,8 +31,8 @@ def up(settings: Settings, environ: Mapping[str, str], tell: Callable[[], None])
     check_address(settings.host, settings.port)
     if settings.admin_port != settings.port:
         check_address(settings.host, settings.admin_port, "DISPATCHER_ADMIN_PORT")
-    address = f"http://{settings.host}:{settings.port}"
-    dashboard = f"http://{settings.host}:{settings.admin_port}/"
+    address = http_address(settings.host, settings.port)
+    dashboard = f"{http_address(settings.host, settings.admin_port)}/"
     with contextlib.ExitStack() as held:
         if settings.redis_url is None:
             embedded.prepare(settings.data)

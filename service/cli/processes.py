@@ -10,6 +10,7 @@ import click
 import structlog
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
+from service.address import http_address
 from service.admin_token import VARIABLE, with_admin_token
 from service.cli.commands import Failure, example
 from service.cli.environment import settings_with_provider
@@ -120,9 +121,8 @@ def _tell_token(settings: Settings, more: Mapping[str, str]) -> None:
     if VARIABLE not in more:
         return
     if sys.stdout.isatty():
-        click.echo(
-            f"The dashboard at http://{settings.host}:{settings.admin_port}/ opens with the token"
-        )
+        dashboard = http_address(settings.host, settings.admin_port)
+        click.echo(f"The dashboard at {dashboard}/ opens with the token")
         click.echo(f"  {settings.admin_token}")
         click.echo(f"which is kept in {printable(more[VARIABLE])}")
     else:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from livekit.api import AccessToken, VideoGrants
 
+from service.address import http_address
 from service.doctor.clocks import APART_SECONDS, judged
 from service.doctor.exchange import ask
 from service.doctor.findings import failed, ok, warning
@@ -90,8 +91,7 @@ def webhooks(redis: redis.Redis, server: Server, settings: Settings) -> Iterator
 def webhook_url(settings: Settings, path: str) -> str:
     """Where webhooks are taken, as far as this machine knows."""
     host = "<this machine>" if settings.host in _EVERYWHERE else settings.host
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{settings.port}{path}"
+    return f"{http_address(host, settings.port)}{path}"
 
 
 def within_reach(server: Server, settings: Settings) -> Iterator[Finding]:

@@ -8,12 +8,17 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from service import embedded
+from service.demo import Demo
+from service.embedded import DataError
 from service.sandbox import EXPECTED
+from service.scenarios import SCENARIOS
 from tests.environment import needed
 from tests.service.cli import dispatcher
 
@@ -122,3 +127,20 @@ def _read(terminal, until, seconds):
             except OSError:  # nobody has it open any more
                 break
     return shown
+
+
+def test_a_collector_in_the_shell_is_none_of_the_demos(temporary):
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}
+    done = dispatcher("demo", "--once", environ={**temporary, **collector})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_demo_that_cannot_begin_leaves_nothing_behind(tmp_path, monkeypatch):
+    def no_valkey(*_):
+        raise DataError("there is no Valkey for this platform")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(embedded, "command", no_valkey)
+    with pytest.raises(DataError):
+        Demo(SCENARIOS["livekit"])
+    assert list(tmp_path.iterdir()) == []

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
+import sys
+import urllib.request
 
 import pytest
 
 from service import embedded
+from tests.environment import needed
 from tests.service.conftest import RULES
 from tests.service.served import alive
 from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, headers, joined
@@ -201,3 +206,34 @@ def test_a_worker_that_starts_with_broken_rules_goes_on_with_the_last_good_ones(
         assert json.loads(started[0])["hash"] == good
         assert good in logged(second, "rules_kept")[0]
         assert "rules.yaml:2:9: error" in logged(second, "rules_do_not_load")[0]
+
+
+def test_the_address_of_ipv6_is_told_as_a_url(tmp_path):
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        port = probe.getsockname()[1]
+    environ = {
+        **needed(), **LIVEKIT, **TOKEN, "DISPATCHER_HOST": "::1", "DISPATCHER_PORT": str(port),
+        "DISPATCHER_DATA": str(tmp_path / "data"),
+    }  # fmt: skip
+    command = [sys.executable, "-P", "-m", "service", "up"]
+    with (
+        (tmp_path / "up.log").open("wb") as log,
+        subprocess.Popen(command, env=environ, stdout=log, stderr=log) as running,
+    ):
+        try:
+            told = eventually(
+                lambda: re.search(r"post webhooks to (\S+)/webhooks/livekit; .* (http\S+/)",
+                                  (tmp_path / "up.log").read_text()),
+                timeout=60,
+            )  # fmt: skip
+            assert told[1] == f"http://[::1]:{port}"
+            assert told[2] == f"http://[::1]:{port}/"
+            with urllib.request.urlopen(f"{told[1]}/healthz", timeout=10) as answer:
+                assert answer.status == 200
+        finally:
+            running.terminate()
+            running.wait(30)
