@@ -42,5 +42,6 @@ def _takes_all(earlier: Rule, rule: Rule) -> bool:
     return (
         set(rule.on) <= set(earlier.on)
         and rule.named_kinds <= earlier.named_kinds
+        and (bool(earlier.agents_are) or not rule.agents_are)  # without, none of VideoSDK's events
         and asks_no_more(earlier.asked, rule.asked)
     )

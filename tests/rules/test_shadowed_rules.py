@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.decision import Provider
 from rules.files import RuleFile
+from rules.known import Known
 from rules.loader import load_files
 from tests.rules.given import decided, joined, ruleset, warnings
 
@@ -181,3 +183,14 @@ def test_a_rule_that_is_told_to_never_dispatch_never_does(first, second):
     if any("never dispatches" in each for each in warnings(rules)):
         for event in EVENTS:
             assert decided(rules, event)[1].outcome == "skip"
+
+
+def test_what_reads_videosdks_events_is_not_shadowed_by_what_does_not():
+    agents = "agents_are: {identity: 'agent-*'}"
+    assert not shadowed("", agents)
+    assert shadowed(agents, agents)
+    assert shadowed(agents, "")
+    event = joined(source="videosdk")
+    both = Known(providers=frozenset(Provider))
+    decisions = decided(two("", agents), event, known=both)
+    assert [decision.reason for decision in decisions] == ["loop_guard", "matched"]
