@@ -199,7 +199,7 @@ PRESENCE: Final = ("humans", "agents", "participants")
 
 CONDITION_NAMES: Final = _group(
     event=_enum(" ".join(_N)),
-    source=TEXT,
+    source=_enum("livekit videosdk"),
     project=TEXT,
     room=ROOM,
     participant=PARTICIPANT,

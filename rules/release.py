@@ -30,6 +30,11 @@ class Leaving(StrEnum):
     TRACK_UNPUBLISHED = "track_unpublished"
 
 
+_ENDING: Final = {
+    Leaving.PARTICIPANT_LEFT: LEAVING,
+    Leaving.TRACK_UNPUBLISHED: frozenset({EventName.TRACK_UNPUBLISHED}),
+}
+"""Events after which what a word is about has gone."""
 _NEEDS: Final = {Leaving.PARTICIPANT_LEFT: "participant", Leaving.TRACK_UNPUBLISHED: "track"}
 """Parts of the event that a word is about."""
 
@@ -97,7 +102,9 @@ def _ends_track_of(origin: Event, event: Event) -> bool:
 def compile_release(node: Node, on: tuple[str, ...], path: str, compiling: Compiling) -> Release:
     """Compile `release`: a word, or a mapping of `when` and `after`; problems go to the report."""
     if not isinstance(node, document.Mapping):
-        return Release(_word(node, on, path, compiling))
+        word = _word(node, on, path, compiling)
+        _warn_of_what_is_over(word, on, node, path, compiling)
+        return Release(word)
     entries = compiling.known_keys(node, ("when", "after"), path)
     after = 0.0
     if "after" in entries:
@@ -107,7 +114,10 @@ def compile_release(node: Node, on: tuple[str, ...], path: str, compiling: Compi
         return NEVER
     when = entries["when"][1]
     if not isinstance(when, document.Mapping):
-        return Release(_word(when, on, f"{path}.when", compiling), after)
+        word = _word(when, on, f"{path}.when", compiling)
+        if not after:
+            _warn_of_what_is_over(word, on, when, f"{path}.when", compiling)
+        return Release(word, after)
     check = compile_conditions(when, PRESENCE_NAMES, f"{path}.when", compiling)
     return Release(None, after, check, document.plain(when))
 
@@ -127,3 +137,13 @@ def _word(node: Node, on: tuple[str, ...], path: str, compiling: Compiling) -> L
             told = f"{quoted(without[0])} has no {_NEEDS[word]} that could go"
             compiling.report.error(node.mark, f"'{path}: {word}': {told}")
     return word
+
+
+def _warn_of_what_is_over(
+    word: Leaving, on: tuple[str, ...], node: Node, path: str, compiling: Compiling
+) -> None:
+    """Warn of an agent that is sent away as soon as it is sent: what it waits for has happened."""
+    over = [name for name in on if name in _ENDING.get(word, ())]
+    if over:
+        told = f"the {_NEEDS[word]} of {quoted(over[0])} has gone: the agent is sent away at once"
+        compiling.report.warning(node.mark, f"'{path}: {word}': {told}")

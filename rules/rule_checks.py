@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rules import document
 from rules.decision import Once
+from rules.event import LEAVING
 from rules.names import CARRIED_BY
 from rules.weights import Sticky
 
@@ -41,6 +42,17 @@ def warn_of_a_limit_that_is_too_low(
     if limit is not None and len(dispatches) > limit.active:
         told = f"the rule sends {len(dispatches)} agents together, and {limit.active} may be live"
         report.warning(entries["limit"][0], f"'limit': {told}: it never dispatches")
+
+
+def warn_of_waiting_for_who_left(
+    on: tuple[str, ...], once: Once, after: float, entries: Entries, report: Report
+) -> None:
+    """Warn of a rule that waits, and then wants the participant whose leaving it has matched."""
+    left = [name for name in on if name in LEAVING]
+    if left and after and once is not Once.ROOM:
+        told = f"the participant of '{left[0]}' has gone when it is over: with 'once: {once}'"
+        told = f"{told} nobody is sent unless they are back"
+        report.warning(entries["after"][0], f"'after': {told}")
 
 
 def _asked_for(entries: Entries) -> Iterator[document.Mapping]:
@@ -81,6 +93,20 @@ def warn_of_the_impossible(
                 compiling.report.warning(node.mark, f"'{part}' is never there on {names}")
         if expression is not None and part in expression.names:
             compiling.report.warning(entries["if"][1].mark, f"'{part}' is never there on {names}")
-        asked = _below(entries.get("when"), part)
-        if asked is not None and not _of_absence(asked):
-            compiling.report.warning(asked[0], f"'{part}' is never there on {names}")
+        for asked in _asked_of(part, entries["when"][1] if "when" in entries else None):
+            if not _of_absence(asked):
+                compiling.report.warning(asked[0], f"'{part}' is never there on {names}")
+
+
+def _asked_of(part: str, node: Node | None) -> Iterator[tuple[Mark, Node]]:
+    """What is asked of a part of the event, by itself or within `all` and `any`."""
+    if not isinstance(node, document.Mapping):
+        return
+    for key, (mark, value) in node.entries.items():
+        if key == part:
+            yield mark, value
+        elif key in ("all", "any") and isinstance(value, document.Sequence):
+            for item in value.items:
+                yield from _asked_of(part, item)
+        elif key == "field":
+            yield from _asked_of(part, value)

@@ -25,6 +25,7 @@ from rules.rule_checks import (
     need_participants,
     warn_of_a_limit_that_is_too_low,
     warn_of_the_impossible,
+    warn_of_waiting_for_who_left,
 )
 from rules.schedule import compile_schedules
 from rules.sources import need_what_videosdk_does_not_tell
@@ -88,6 +89,8 @@ def compile_rule(
     expression = compiled.get("if")
     warn_of_the_impossible(on, entries, compiling, expression)
     warn_of_the_unmatchable(on, entries, compiling)
+    after = compiled.get("after") or 0.0
+    warn_of_waiting_for_who_left(on, once, after, entries, report)
     warn_of_a_limit_that_is_too_low(compiled.get("limit"), dispatches, entries, report)
     asked = entries["when"][1] if "when" in entries else None
     agents_are = compiled.get("agents_are") or NOBODY
@@ -107,7 +110,7 @@ def compile_rule(
         remembered=is_remembered(once, again),
         group=compiled.get("group"),
         limit=compiled.get("limit"),
-        after=compiled.get("after") or 0.0,
+        after=after,
         rooms=room_names(asked, tables),
         named_kinds=named_kinds(asked),
         agents_are=agents_are,

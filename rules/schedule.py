@@ -206,11 +206,15 @@ def _hours(text: document.Scalar, compiling: Compiling) -> Hours | None:
 
 
 def _dates(text: document.Scalar, compiling: Compiling) -> tuple[date, date] | None:
-    first, _, last = str(text.value).partition("..")
+    first, dots, last = str(text.value).partition("..")
     try:
         days = date.fromisoformat(first), date.fromisoformat(last or first)
     except ValueError:
         told = "is no date: write 2026-12-25, or 2026-08-01..2026-08-15"
+        compiling.report.error(text.mark, f"{quoted(text.value)} {told}")
+        return None
+    if dots and not last:
+        told = f"has no last day: write {first}..9999-12-31, or {first} for the one day"
         compiling.report.error(text.mark, f"{quoted(text.value)} {told}")
         return None
     if days[1] < days[0]:

@@ -185,6 +185,11 @@ def test_a_file_without_rules_loads_with_a_warning():
         ("{participant: {disconnect_reason: CLIENT_INITIATE}}", "did you mean 'CLIENT_INITIATED'?"),
         ("{event: participant_join}", "did you mean 'participant_joined'?"),
         ("{track: {exists: true}}", "'track' is never there on participant_joined"),
+        ("{all: [{track: {source: CAMERA}}]}", "'track' is never there on participant_joined"),
+        ("{any: [{humans: 1}, {all: [{track: {source: CAMERA}}]}]}", "'track' is never there"),
+        ("{field: {track: {source: CAMERA}}}", "'track' is never there on participant_joined"),
+        ("{source: zoom}", "'zoom' is no 'source' known here"),
+        ("{source: VIDEOSDK}", "'VIDEOSDK' is no 'source' known here, did you mean 'videosdk'?"),
     ],
 )
 def test_what_is_probably_not_meant_is_a_warning(when, message):

@@ -151,6 +151,11 @@ def test_conditions_are_asked_first():
         ('{hours: "09:00-09:00"}', "ends as it begins: for the whole day leave 'hours' out"),
         ("{except: 2026-02-30}", "'2026-02-30' is no date: write 2026-12-25, or"),
         ("{except: christmas}", "is no date"),
+        (
+            '{except: ["2026-08-01.."]}',
+            "'2026-08-01..' has no last day: write 2026-08-01..9999-12-31, or 2026-08-01 for",
+        ),
+        ("{except: ..2026-08-01}", "'..2026-08-01' is no date"),
         ("{except: 2026-08-15..2026-08-01}", "ends before it begins"),
     ],
 )

@@ -168,6 +168,7 @@ def fields(part, where=""):
         ("schedule: {hours: 9-17}", "schedule.hours"),
         ("schedule: {days: [monday]}", "schedule.days.0"),
         ("schedule: {except: christmas}", "schedule.except"),
+        ("schedule: {except: '2026-08-01..'}", "schedule.except"),
         ("dispatch: {agent: a, deployment: {weights: {a: -1}}}", "dispatch.deployment.weights.a"),
         ("dispatch: {agent: a, restart_policy: sometimes}", "dispatch.restart_policy"),
         ("dispatch: {agent: a, attributes: {a: 1}}", "dispatch.attributes.a"),

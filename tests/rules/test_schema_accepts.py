@@ -198,7 +198,7 @@ def test_written_files(text):
 @pytest.mark.parametrize(
     "body",
     [
-        "schedule: {except: [20261225, 2026-W52, 2026W521, 2026-W52-5.., 2026-01-01..2026-W03]}",
+        "schedule: {except: [20261225, 2026-W52, 2026W521, 2026-W52-5, 2026-01-01..2026-W03]}",
         "schedule: {except: '20261225'}",
         "schedule: [{days: sat-mon, except: 2026-12-25}, {hours: ['22:00-06:00', '09:00-24:00']}]",
         "after: '0'",
