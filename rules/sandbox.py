@@ -21,7 +21,7 @@ from jinja2.compiler import CodeGenerator, operators, optimizeconst
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from rules.template_budget import budget, counted, kept_short, worked
+from rules.template_budget import budget, compared, counted, kept_short, worked
 from rules.template_filters import filters
 from rules.template_values import (
     MAPPING_METHODS,
@@ -50,6 +50,8 @@ STRING_METHODS: Final = frozenset(
     rpartition rsplit rstrip split splitlines startswith strip swapcase title upper
     """.split()  # noqa: SIM905 - forty words read better in three lines than in forty
 )
+_COMPARING: Final = frozenset("lstrip rfind rpartition rsplit rstrip strip".split())  # noqa: SIM905 - as above
+"""Those whose time is the product of two lengths; searches from the beginning take their sum."""
 _SIZED: Final = (str, list, tuple)
 _OF_TIMES: Final = frozenset(
     """
@@ -178,7 +180,10 @@ class RuleEnvironment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Jinja's signature
         """Call a method, which may look at all of its text and its arguments."""
-        worked((getattr(obj, "__self__", None), *args, *kwargs.values()))
+        text = getattr(obj, "__self__", None)
+        worked((text, *args, *kwargs.values()))
+        if isinstance(text, str) and getattr(obj, "__name__", "") in _COMPARING:
+            compared(text, *args, *kwargs.values())
         return super().call(context, obj, *args, **kwargs)
 
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - Jinja's signature

@@ -21,6 +21,8 @@ MAX_WORK: Final = 2_000_000
 """Items that all operations of one rendering may look at."""
 _PER_ITEM: Final = 8
 """Characters that cost as much as an item."""
+_PER_COMPARISON: Final = 64
+"""Comparisons of two characters that cost as much as an item."""
 _FLAT: Final = frozenset({int, float, bool, type(None)})
 
 _T = TypeVar("_T")
@@ -97,6 +99,18 @@ def worked(value: _T) -> _T:
     kept_short(weight)
     budget().take(weight)
     return value
+
+
+def compared(text: str, *others: object) -> None:
+    """Take off the work of comparing each character of a text with each of another's.
+
+    Python's searches from the end may take that long, and so may stripping of many characters.
+
+    Raises:
+        SecurityError: it is too much.
+    """
+    characters = sum(len(other) for other in others if isinstance(other, str))
+    budget().take(len(text) * characters // _PER_COMPARISON)
 
 
 def counted(values: Iterator[_T]) -> Iterator[_T]:

@@ -10,8 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import pass_environment
+from jinja2.exceptions import SecurityError
+from jinja2.filters import do_sum
 
-from rules.template_budget import MAX_LENGTH, kept_short
+from rules.template_budget import MAX_LENGTH, compared, kept_short
 from rules.template_values import Fields, fields_of, spoken
 
 if TYPE_CHECKING:
@@ -23,8 +25,7 @@ _MAX_INDENT: Final = 8
 _MAX_PRECISION: Final = 15
 _FROM_JINJA: Final = """
     abs capitalize count d default dictsort first float int last length lower map max min
-    reject rejectattr reverse select selectattr sort sum title trim truncate unique upper urlencode
-    wordcount
+    reject rejectattr reverse select selectattr sort title truncate unique upper urlencode wordcount
 """.split()  # noqa: SIM905 - as words in a sentence
 
 
@@ -38,7 +39,9 @@ def filters(of_jinja: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..
         "replace": _replace,
         "round": _round,
         "string": _string,
+        "sum": _sum,
         "tojson": to_json,
+        "trim": _trim,
     }
     return {**kept, **ours}
 
@@ -111,6 +114,25 @@ def _join(
     texts = [str(spoken(item)) for item in value]
     kept_short(sum(map(len, texts)) + len(texts) * len(str(d)))
     return str(d).join(texts)
+
+
+@pass_environment
+def _sum(
+    environment: Environment,
+    iterable: Iterable[Any],
+    attribute: str | int | None = None,
+    start: object = 0,
+) -> object:
+    if not isinstance(start, int | float):
+        msg = "'sum' adds numbers: its start must be one"  # lists are copied for each that is added
+        raise SecurityError(msg)
+    return do_sum(environment, iterable, attribute, start)
+
+
+def _trim(value: object, chars: str | None = None) -> str:
+    text = str(value)
+    compared(text, chars)
+    return text.strip(chars)
 
 
 def _replace(value: object, old: str, new: str, count: int | None = None) -> str:

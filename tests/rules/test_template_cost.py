@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rules.decision import Reason
-from tests.rules.given import errors, joined, one, rule, rule_file
+from tests.rules.given import errors, joined, metadata_of, one, rule, rule_file
 
 
 def failed(template, event=None):
@@ -57,6 +57,49 @@ def test_a_loop_over_what_a_participant_sent_is_bounded_too():
 def test_rounding_to_very_many_digits_is_bounded():
     rules = rule('dispatch: {agent: a, metadata: "{{ 1.5 | round(10 ** 9) }}"}')
     assert one(rules, joined()).plans[0].metadata == "1.5"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        f"{{% set t = 'a' * 500000 %}}{{% set o = {other} %}}{{{{ t{call} }}}}"
+        for other, call in [
+            ("'ab' ~ 'a' * 200000", ".rfind(o)"),
+            ("'ab' ~ 'a' * 200000", ".rpartition(o) | length"),
+            ("'ab' ~ 'a' * 200000", ".rsplit(o) | length"),
+            ("'ab' ~ 'a' * 200000", ".rsplit(sep=o) | length"),
+            ("'b' * 200000 ~ 'a'", ".strip(o)"),
+            ("'b' * 200000 ~ 'a'", ".lstrip(o)"),
+            ("'b' * 200000 ~ 'a'", ".rstrip(o)"),
+            ("'b' * 200000 ~ 'a'", " | trim(o)"),
+        ]
+    ],
+)
+def test_what_compares_each_with_each_costs_as_much(template):
+    assert "it takes too much work" in failed(template).detail
+
+
+@pytest.mark.parametrize("start", ["[]", "()", "'a'.split('b')", "''"])
+def test_only_numbers_are_summed(start):
+    event = joined(room={"metadata": {"l": [[0]] * 1000}})
+    decision = failed(f"{{{{ room.metadata.l | sum(start={start}) | length }}}}", event)
+    assert "'sum' adds numbers" in decision.detail
+
+
+@pytest.mark.parametrize(
+    ("template", "is_"),
+    [
+        ("{{ [1, 2.5] | sum }}", "3.5"),
+        ("{{ [1, 2] | sum(start=-3) }}", "0"),
+        ("{{ [{'a': 1}, {'a': 5}] | sum('a') }}", "6"),
+        ("{{ ' a ' | trim }}-{{ 'xay' | trim('xy') }}", "a-a"),
+        ("{{ 'a-b-c'.rsplit('-', 1)[0] }}", "a-b"),
+        ("{{ 'a-b-c'.rpartition('-')[2] ~ 'a-b'.rfind('-') ~ 'x1x'.strip('x') }}", "c11"),
+        ("{{ ('a' * 500000 ~ '-b').rsplit('-', 1)[1] ~ (' ' * 500000).strip() }}", "b"),
+    ],
+)
+def test_what_is_usual_is_no_work(template, is_):
+    assert metadata_of(template, joined()) == is_
 
 
 @pytest.mark.parametrize(
