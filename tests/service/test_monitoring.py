@@ -130,6 +130,22 @@ def test_every_alert_is_tried() -> None:
     assert (fired, silent) == (names, names)
 
 
+def test_the_alerts_that_documents_name_are_those_there_are() -> None:
+    named = {
+        page: set(re.findall(r"`(Dispatcher[A-Z]\w+)`", (SERVICE / "docs" / page).read_text()))
+        for page in ("metrics.md", "operating.md")
+    }
+    names = {rule["alert"] for rule in alerts()}
+    assert named["metrics.md"] == names
+    assert named["operating.md"] <= names
+
+
+def test_what_does_not_answer_is_known_by_the_name_of_its_job() -> None:
+    [job] = yaml(MONITORING / "prometheus.yml")["scrape_configs"]
+    [down] = [rule["expr"] for rule in alerts() if rule["alert"] == "DispatcherDown"]
+    assert down == f'up{{job="{job["job_name"]}"}} == 0'
+
+
 def promtool() -> str:
     found = shutil.which("promtool") or shutil.which(str(REPOSITORY / ".promtool" / "promtool"))
     if found is None:
