@@ -1,5 +1,6 @@
 """How processes log: one line an event on stderr, JSON unless somebody is reading it live.
 
+A line that cannot be written is lost, and raises nothing where it was logged.
 Our own code logs through structlog, libraries through `logging`; both come out alike. What the
 settings call secret is struck out of every line, whoever logged it.
 """
@@ -10,13 +11,14 @@ import base64
 import json
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 from urllib.parse import quote, quote_plus
 
 import structlog
 
 from rules.problems import printable
 from service.log_bounds import LogBounds
+from service.log_stream import LogStream
 from service.request_name import add_request_id
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def configure_logs(
         is_bounded: whether a flood of warnings of one kind is cut short; for processes that
             strangers reach.
     """
-    stream = stream or sys.stderr
+    stream = cast("TextIO", LogStream(stream or sys.stderr))
     shared: list[Processor] = [
         add_request_id,
         structlog.processors.add_log_level,

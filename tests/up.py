@@ -25,12 +25,19 @@ class Up:
     """
 
     def __init__(
-        self, home: Path, rules: str, environ: Mapping[str, str], *, port: int | None = None
+        self,
+        home: Path,
+        rules: str,
+        environ: Mapping[str, str],
+        *,
+        port: int | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "service", "up"),
     ) -> None:
         self.home = home
         self.port = port or free_port()
         self.rules = home / "rules.yaml"
         self.rules.write_text(rules)
+        self.command = command
         self.environ = {
             **needed(),
             "DISPATCHER_DATA": str(home / "data"),
@@ -42,7 +49,7 @@ class Up:
     def __enter__(self) -> Self:
         with (self.home / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", "up"],
+                self.command,
                 env=self.environ, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:

@@ -108,15 +108,16 @@ async def open_drain(
 
     bounds = Bounds(max(1, int(settings.retention.total_seconds())), settings.history_bytes)
     flushing = Flushing(counters, runner, claimant, lambda: bool(rules.now.errors))
-    tools.errands.start(flushing.run())
-    tools.errands.start(watch(rules, client))
-    tools.errands.start(Retention(runner, claimant, bounds).run())
-    tools.errands.start(AgentWorkers(runner, claimant, settings.agent_workers).run())
+    keep = tools.errands.keep
+    keep("metrics", flushing.run)
+    keep("rules", partial(watch, rules, client))
+    keep("retention", Retention(runner, claimant, bounds).run)
+    keep("agents", AgentWorkers(runner, claimant, settings.agent_workers).run)
     if settings.receivers is not None:
-        tools.errands.start(Notifier(runner, claimant, settings.receivers, tools).run())
+        keep("notifier", Notifier(runner, claimant, settings.receivers, tools).run)
     interval = settings.reconcile_interval.total_seconds()
     if interval:
-        tools.errands.start(Reconciler(tools, runner, claimant, interval, gap).run())
+        keep("reconcile", Reconciler(tools, runner, claimant, interval, gap).run)
     for server in settings.servers:
         tools.errands.start(_greet(server, tools.providers[server.id]))
 

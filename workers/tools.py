@@ -36,6 +36,11 @@ CANCEL_SECONDS: Final = 1.0
 """Between two times that a task is told to end."""
 
 
+FIRST_AGAIN_SECONDS: Final = 0.5
+MOST_AGAIN_SECONDS: Final = 30.0
+"""Between an errand's failure and its next beginning; one that ran for longer had begun well."""
+
+
 @dataclass(slots=True)
 class Gate:
     """How many rooms may have calls to one server in flight, so that a server that hangs does not
@@ -98,6 +103,28 @@ class Errands:
         task = asyncio.create_task(errand)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+
+    def keep(self, name: str, errand: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Let one run that never ends, and begin it anew when it has failed.
+
+        Args:
+            name: what the log calls it.
+            errand: begins it.
+        """
+        self.start(self._kept(name, errand))
+
+    async def _kept(self, name: str, errand: Callable[[], Coroutine[None, None, None]]) -> None:
+        wait = FIRST_AGAIN_SECONDS
+        while True:
+            began = time.monotonic()
+            try:
+                return await errand()
+            except Exception:
+                if time.monotonic() - began > MOST_AGAIN_SECONDS:
+                    wait = FIRST_AGAIN_SECONDS
+                log.exception("errand_failed", errand=name, again_in=wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, MOST_AGAIN_SECONDS)
 
     async def aclose(self) -> None:
         """End those that still run."""

@@ -16,11 +16,15 @@ def open_what_is_closed() -> None:
 
     The first file or socket that is opened would take its number: children would write into it.
     """
-    for name, mode in _STREAMS:
+    for number, (name, mode) in enumerate(_STREAMS):
         if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)
-            os.set_inheritable(number, True)  # noqa: FBT003 - takes no keyword
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number and not _is_open(number):
+                os.dup2(opened, number)
+                os.close(opened)
+                opened = number
+            os.set_inheritable(opened, opened == number)
+            setattr(sys, name, os.fdopen(opened, mode, encoding="utf-8", closefd=False))
 
 
 def give_up_output() -> None:
@@ -34,3 +38,11 @@ def in_words(error: OSError) -> str:
     if error.filename is not None:
         return f"{os.fsdecode(error.filename)!r}: {said}"
     return f"cannot write: {said}" if error.errno in _FULL else said
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
