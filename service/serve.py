@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,9 +28,10 @@ from service.parent import die_with_parent
 from service.videosdk_webhooks import PATH as VIDEOSDK
 from service.web import create_app
 from service.webhooks import PATH as LIVEKIT
+from workers.stop_signals import stop_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from workers.settings import Settings
 
@@ -50,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until one of `stop_signals`.
 
     Raises:
         AddressError: nobody can listen where the settings say.
@@ -85,6 +87,7 @@ def serve(settings: Settings) -> None:
         },
     )
     ports = {"port": settings.port, "admin_port": settings.admin_port}
+    server.on_startup(partial(_end_on, stop_signals(), server.signal_handler_interrupt))
     server.on_startup(lambda: log.info("web_started", host=address, **ports))
     loader: Callable[..., Any] = partial(_load, settings, address, os.getpid())
     server.serve(target_loader=loader, wrap_loader=False)
@@ -109,10 +112,18 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+def _end_on(numbers: Sequence[signal.Signals], end: Callable[..., None]) -> None:
+    """Have the main process end on these; to granian, SIGHUP says to begin anew."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in numbers:
+        signal.signal(number, end)
+
+
 def _load(settings: Settings, address: str, main: int) -> Front:
     """In the worker process: tie it to the main process, and build the application."""
     if os.getpid() != main:
         die_with_parent(main)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the main process tells it to end
     configure_logs("web", settings.secrets, is_bounded=True)
     return Front(
         create_app(settings),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from service.child import Child
+from workers.stop_signals import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """Runs programs until SIGTERM, SIGINT or SIGHUP. To be used from the main thread only."""
+    """Runs programs until one of `stop_signals`. To be used from the main thread only."""
 
     def __init__(self, programs: Sequence[Program]) -> None:
         self._children = [Child(program) for program in programs]
@@ -87,7 +88,7 @@ class Supervisor:
     @contextlib.contextmanager
     def taking_signals(self) -> Iterator[None]:
         """Take the signals that ask for the end, and those of children, for as long as it lasts."""
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        numbers = (*stop_signals(), signal.SIGCHLD)
         before = {number: signal.signal(number, self._signalled) for number in numbers}
         before_wakeup = signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
         try:

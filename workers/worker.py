@@ -28,6 +28,7 @@ from workers.opening import open_drain
 from workers.parting import in_time
 from workers.rules_in_force import RulesInForce, kept
 from workers.schema import agree
+from workers.stop_signals import stop_signals
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -78,7 +79,7 @@ class DrainWorker(SimpleWorker):
 
 
 def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
-    """Work until SIGTERM or SIGINT.
+    """Work until one of `stop_signals`.
 
     Raises:
         RuntimeError: the loop ended by itself.
@@ -175,8 +176,8 @@ def _agreed(settings: Settings, stopping: threading.Event) -> bool:
 
 
 def _on_signals(stopping: threading.Event) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    signal.signal(signal.SIGINT, lambda *_: stopping.set())
+    for number in stop_signals():
+        signal.signal(number, lambda *_: stopping.set())
 
 
 def _serve_wake_ups(settings: Settings, stopping: threading.Event) -> None:

@@ -113,6 +113,22 @@ def test_what_waits_is_taken_over_at_once(
     assert took < LEASE_SECONDS - 2
 
 
+def test_a_worker_whose_terminal_is_closed_hands_its_rooms_back(
+    house: House, sandbox: Sandbox, worker: Start
+) -> None:
+    house.rules.write_text(GREET)
+    sandbox.fault("hang", "CreateDispatch")
+    first = worker()
+    eventually(lambda: workers_at_work(house.redis), timeout=40)
+    sandbox.join("room-1", "ana")
+    eventually(lambda: sandbox.calls.of("CreateDispatch"), timeout=20)
+    first.send_signal(signal.SIGHUP)
+    assert first.wait(STOP_SECONDS + BUSY_SECONDS) == 0
+    assert house.redis.keys(f"{keys.CLAIM}*") == []
+    assert house.redis.hget(_room(house, "room-1"), "until") is None
+    assert workers_at_work(house.redis) == {}
+
+
 def test_it_ends_in_time_though_redis_hangs(
     house: House, sandbox: Sandbox, worker: Start, valkey: Valkey, figure: Figure
 ) -> None:

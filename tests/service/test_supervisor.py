@@ -12,7 +12,7 @@ import pytest
 from service.child import FIRST_WAIT, HEALTHY_SECONDS, LONGEST_WAIT, Child, Program
 from service.supervisor import Supervisor
 from tests.service.served import alive, children
-from tests.waiting import eventually
+from tests.waiting import eventually, throughout
 
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + SLEEP
@@ -137,9 +137,9 @@ def test_programs_start_in_order_each_when_the_one_before_is_ready(tmp_path):
 def supervised():
     started = []
 
-    def start(*codes):
+    def start(*codes, command=(sys.executable,)):
         process = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISED, *codes], stdout=subprocess.PIPE, text=True
+            [*command, "-c", SUPERVISED, *codes], stdout=subprocess.PIPE, text=True
         )
         started.append(process)
         waiting = len(codes)
@@ -167,6 +167,15 @@ def test_a_killed_supervisor_leaves_nobody_behind(supervised):
 def test_a_signal_ends_it_with_all_its_children(supervised, number):
     process, pids = supervised(SLEEP, SLEEP)
     process.send_signal(number)
+    assert process.wait(10) == 0
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_a_hangup_that_it_was_started_to_ignore_ends_nothing(supervised):
+    process, pids = supervised(SLEEP, SLEEP, command=("nohup", sys.executable))
+    process.send_signal(signal.SIGHUP)
+    throughout(lambda: process.poll() is None and all(alive(pid) for pid in pids), seconds=1)
+    process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert not any(alive(pid) for pid in pids)
 
