@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from glob import glob, has_magic
 from hashlib import sha256
@@ -22,6 +24,13 @@ MAX_ALL_BYTES: Final = 32 * 1024 * 1024
 
 _ENDINGS: Final = (".yaml", ".yml")
 _TEST_ENDINGS: Final = (".test.yaml", ".test.yml")
+_KINDS: Final = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,8 @@ class RuleFile:
 def rule_files(source: str | Path, report: Report) -> tuple[RuleFile, ...]:
     """Read the files a source names: a file, a folder's `*.yaml` and `*.yml`, or a glob; sorted.
 
-    Files of rule tests (`*.test.yaml`) are not rule files. What cannot be read goes to the report.
+    Files of rule tests (`*.test.yaml`) are not rule files. What cannot be read goes to the report,
+    as do pipes, sockets and devices.
     """
     paths = _paths(str(source), report)
     at = Mark(str(source), 1, 1)
@@ -112,7 +122,11 @@ def _is_rule_file(path: Path) -> bool:
 def _read(path: Path, report: Report) -> RuleFile | None:
     at = Mark(str(path), 1, 1)
     try:
-        with path.open("rb") as file:
+        kind = stat.S_IFMT(path.stat().st_mode)
+        if kind != stat.S_IFREG:  # to open a pipe would be to wait for who writes into it
+            report.error(at, f"{_KINDS.get(kind, 'not a file')}: rules are read from files only")
+            return None
+        with open(path, "rb", opener=_at_once) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         report.error(at, "no such file")
@@ -133,6 +147,11 @@ def _read(path: Path, report: Report) -> RuleFile | None:
         column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
         report.error(Mark(str(path), line, column), "not UTF-8 text: save the file as UTF-8")
         return None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting, for what has become a pipe since it was looked at."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _said(error: OSError | ValueError) -> str:

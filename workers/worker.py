@@ -8,6 +8,7 @@ the work on an event.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import threading
 import time
@@ -79,7 +80,7 @@ class DrainWorker(SimpleWorker):
 
 
 def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
-    """Work until one of `stop_signals`.
+    """Work until one of `stop_signals`; that ends the process.
 
     Raises:
         RuntimeError: the loop ended by itself.
@@ -105,6 +106,7 @@ def run_worker(settings: Settings, concurrency: int = CONCURRENCY) -> None:
     if loop.error is not None:
         raise RuntimeError("the worker's loop ended by itself") from loop.error
     log.info("worker_stopped")
+    os._exit(0)  # Python would wait for a thread that hangs in reading a file
 
 
 def _tell_of_receivers(settings: Settings, ruleset: Ruleset) -> None:

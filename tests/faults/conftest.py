@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     Start = Callable[[], subprocess.Popen[bytes]]
 
 _WORKER = ("-c", "from service.cli import main; main(['worker'])")
+_HANGING = (
+    "-c",
+    "import threading; threading.Thread(target=threading.Event().wait, args=(60,)).start();"
+    + _WORKER[1],
+)
 _CRASHING = ("-m", "tests.faults.crashing_worker")
 
 
@@ -29,6 +34,13 @@ _CRASHING = ("-m", "tests.faults.crashing_worker")
 def worker(house: House) -> Iterator[Start]:  # noqa: F811
     """Starts `dispatcher worker` in a process of its own."""
     with _processes(_WORKER, _environ(house)) as start:
+        yield start
+
+
+@pytest.fixture
+def hanging_worker(house: House) -> Iterator[Start]:  # noqa: F811
+    """Starts one in which a thread hangs for a minute."""
+    with _processes(_HANGING, _environ(house)) as start:
         yield start
 
 

@@ -129,6 +129,14 @@ def test_a_worker_whose_terminal_is_closed_hands_its_rooms_back(
     assert workers_at_work(house.redis) == {}
 
 
+def test_it_ends_in_time_though_a_thread_hangs(house: House, hanging_worker: Start) -> None:
+    house.rules.write_text(GREET)
+    first = hanging_worker()
+    eventually(lambda: workers_at_work(house.redis), timeout=40)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(STOP_SECONDS + BUSY_SECONDS) == 0
+
+
 def test_it_ends_in_time_though_redis_hangs(
     house: House, sandbox: Sandbox, worker: Start, valkey: Valkey, figure: Figure
 ) -> None:

@@ -103,6 +103,32 @@ def test_a_huge_file_is_an_error(tmp_path):
     assert "larger than 4 MiB" in error(path)
 
 
+@pytest.mark.parametrize("named", ["folder", "glob", "itself", "by a link"])
+def test_a_pipe_is_an_error_and_is_not_waited_for(tmp_path, named):
+    write(tmp_path, "a.yaml")
+    os.mkfifo(tmp_path / "b.yaml")
+    (tmp_path / "c").symlink_to("b.yaml")
+    sources = {
+        "folder": tmp_path,
+        "glob": tmp_path / "*.yaml",
+        "itself": tmp_path / "b.yaml",
+        "by a link": tmp_path / "c",
+    }
+    path = tmp_path / ("c" if named == "by a link" else "b.yaml")
+    assert error(sources[named]) == f"{path}:1:1: error: a pipe: rules are read from files only"
+
+
+def test_a_device_is_an_error():
+    assert error("/dev/zero") == "/dev/zero:1:1: error: a device: rules are read from files only"
+
+
+def test_a_link_to_a_file_is_a_rule_file(tmp_path):
+    path = write(tmp_path / "kept", "rules.yaml")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/a.yaml").symlink_to(path)
+    assert ids(tmp_path / "rules") == ["a"]
+
+
 def test_every_files_errors_are_told(tmp_path):
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_bytes(b"\xff")

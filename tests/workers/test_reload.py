@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from tests.waiting import eventually
@@ -48,6 +49,30 @@ def test_a_change_is_in_force_soon_and_decisions_tell_by_which_rules(
     assert [d["rules_hash"] for d in house.dispatches()] == [first, second]
     decided = [e["rules_hash"] for e in Ledger(house.redis).events(room="support-2").items]
     assert set(decided) == {second}
+
+
+def test_a_pipe_among_the_rules_holds_up_neither_the_look_nor_the_end(
+    house: House, sandbox: Sandbox
+) -> None:
+    folder = house.rules.with_suffix("")
+    folder.mkdir()
+    house.rules = folder
+    (folder / "a.yaml").write_text(GREET)
+    worker = house.start_worker()
+    eventually(lambda: house.redis.exists(keys.RULES))
+    os.mkfifo(folder / "b.yaml")
+    watcher = RulesInForce(str(folder))
+    assert [error.partition("error: ")[2] for error in watcher.look().errors] == [
+        "a pipe: rules are read from files only"
+    ]
+    sandbox.join("support-1", "ana")
+    eventually(lambda: house.dispatches(room="support-1", state="active"))
+    (folder / "b.yaml").unlink()
+    (folder / "a.yaml").write_text(STAGING)
+    eventually(lambda: at_work_by(house) == {hash_of(house)}, timeout=SECONDS)
+    worker.stop()
+    worker.join()
+    assert not worker.alive
 
 
 def test_rules_that_do_not_load_replace_none_that_do(house: House, sandbox: Sandbox) -> None:
