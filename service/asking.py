@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -10,10 +11,19 @@ from pydantic import ValidationError
 
 from rules.event import EventName, read_event
 from rules.problems import nearest, quoted
+from rules.protocol import snake_case
 from service.json_limits import read_json
 from service.question import Question
 from workers.foresight import foresee
-from workers.join_token import KINDS, Asked, BadToken, issue, plans_at_once, room_agent
+from workers.join_token import (
+    KINDS,
+    Asked,
+    BadToken,
+    issue,
+    permission_of,
+    plans_at_once,
+    room_agent,
+)
 from workers.whereabouts import WhichServer, server_of_room
 
 if TYPE_CHECKING:
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
     from rules.ruleset import Ruleset
     from service.question import AskedToken
     from workers.foresight import Foreseen
-    from workers.settings import Settings
+    from workers.settings import Server, Settings
 
 _TEXTS: Final = ("identity", "name", "metadata")
 
@@ -71,10 +81,12 @@ def ask(redis: redis.Redis, settings: Settings, ruleset: Ruleset, question: Ques
         BadQuestion: it cannot be answered.
         RedisError: Redis could not be reached.
     """
-    event = _event(question)
-    if question.token is not None:
-        return _with_token(redis, settings, ruleset, question, question.token, event)
-    server_id = _server_id(redis, settings, question)
+    asked = _asked(question)
+    server = _server(redis, settings, question)
+    event = _event(asked, question, server)
+    if question.token is not None and server is not None:
+        return _with_token(redis, settings, ruleset, server, question.token, event)
+    server_id = "" if server is None else server.id
     found = foresee(redis, ruleset, server_id, event, providers=settings.providers)
     agents = tuple(room_agent(plan, plan.attributes) for plan in plans_at_once(found))
     return Told(found, agents, None)
@@ -84,23 +96,22 @@ def _with_token(
     redis: redis.Redis,
     settings: Settings,
     ruleset: Ruleset,
-    question: Question,
+    server: Server,
     token: AskedToken,
     event: Event,
 ) -> Told:
     asked = Asked(ttl=token.lifetime, grants=token.grants)
     try:
-        server = server_of_room(redis, settings, question.room.name, question.project)
         issued = issue(
             redis, ruleset, server, event, asked, settings.providers, dry_run=settings.dry_run
         )
-    except (BadToken, WhichServer) as error:
+    except BadToken as error:
         raise BadQuestion(str(error)) from None
     return Told(issued.found, issued.agents, issued.token)
 
 
-def _event(question: Question) -> Event:
-    """What is asked about, as if it came now."""
+def _asked(question: Question) -> dict[str, Any]:
+    """What is asked about, as a webhook that came now would tell it."""
     if question.event not in set(EventName):
         hint = nearest(question.event, map(str, EventName))
         raise BadQuestion(f"'event': there is no event {quoted(question.event)}{hint}")
@@ -111,8 +122,16 @@ def _event(question: Question) -> Event:
     caller = _caller(question)
     if caller is not None:
         body["participant"] = caller
+    return body
+
+
+def _event(asked: Mapping[str, Any], question: Question, server: Server | None) -> Event:
+    """The same, as rules read it. Its key is the one that signs a token, and that listings are
+    asked with, unless the question names another of that server.
+    """
+    key = "" if server is None else server.api_key
     try:
-        return read_event(body, project=question.project or "")
+        return read_event(asked, project=question.project or key)
     except (ValueError, RecursionError) as error:
         raise BadQuestion(f"it is not an event: {error}") from None
 
@@ -140,9 +159,32 @@ def _caller(question: Question) -> dict[str, Any] | None:
     if caller["kind"] not in KINDS:
         kinds = " and ".join(KINDS)
         raise BadQuestion(f"'participant.kind': a join token is for {kinds} only")
-    if token.hidden:
-        caller["permission"] = {"hidden": True}
-    return caller
+    granted = permission_of(token.grants)
+    _check_permission(caller.get("permission"), granted)
+    return {**caller, "permission": granted}
+
+
+def _check_permission(said: object, granted: Mapping[str, Any]) -> None:
+    """Refuse a permission that the token does not give, or withholds."""
+    if said is None:
+        return
+    if not isinstance(said, dict):
+        raise BadQuestion("'participant.permission' must be an object")
+    for key, value in said.items():
+        name = snake_case(key)
+        if name not in granted:
+            hint = nearest(name, granted)
+            raise BadQuestion(f"'participant.permission': there is no {quoted(key)}{hint}")
+        if value is not None and _comparable(value) != _comparable(granted[name]):
+            raise BadQuestion(
+                f"'participant.permission.{name}' is {quoted(value)} and the token gives"
+                f" {quoted(granted[name])}: say in 'token' what it grants"
+            )
+
+
+def _comparable(value: object) -> str:
+    """The same text for the same: true is not 1, and of sources the order says nothing."""
+    return json.dumps(sorted(map(str, value)) if isinstance(value, list) else value)
 
 
 def _are_attributes(given: object) -> bool:
@@ -151,11 +193,11 @@ def _are_attributes(given: object) -> bool:
     return all(isinstance(text, str) for text in (*given, *given.values()))
 
 
-def _server_id(redis: redis.Redis, settings: Settings, question: Question) -> str:
-    """The server whose room is meant; `""` where none is configured, and no room is known."""
-    if not settings.servers and question.project is None:
-        return ""
+def _server(redis: redis.Redis, settings: Settings, question: Question) -> Server | None:
+    """The server whose room is meant; None where none is configured, and no token is wanted."""
+    if not settings.servers and question.project is None and question.token is None:
+        return None
     try:
-        return server_of_room(redis, settings, question.room.name, question.project).id
+        return server_of_room(redis, settings, question.room.name, question.project)
     except WhichServer as error:
         raise BadQuestion(str(error)) from None

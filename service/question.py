@@ -92,5 +92,7 @@ class Question(BaseModel):
     room: AskedRoom
     participant: dict[str, Any] | None = None
     event: str = "participant_joined"
-    project: str | None = Field(None, description="API key of the server that is meant.")
+    project: str | None = Field(
+        None, description="API key of the server that is meant. Default: the first of the room's."
+    )
     token: AskedToken | None = Field(None, description="A join token is wanted, too.")

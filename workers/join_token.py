@@ -14,6 +14,7 @@ from livekit.api import AccessToken, VideoGrants
 from livekit.protocol.room import RoomConfiguration
 
 from rules.decision import Outcome, RestartPolicy
+from rules.protocol import PERMISSION_DEFAULTS
 from workers import by_token
 from workers.foresight import foresee
 
@@ -91,6 +92,28 @@ def plans_at_once(found: Foreseen) -> list[Plan]:
     """The agents of a decision that LiveKit would send at once."""
     decided = (d for d in found.decisions if d.outcome is Outcome.DISPATCH)
     return [plan for each in decided for plan in each.plans if by_token.sent_by_token(plan)]
+
+
+def permission_of(grants: Mapping[str, Any]) -> dict[str, Any]:
+    """What webhooks tell as the permission of somebody who joins with a token of these grants.
+
+    As livekit-server derives it: `VideoGrant.ToPermission` in livekit/protocol, auth/grants.go.
+    What is not granted here, such as `agent` and `recorder`, is false.
+
+    Args:
+        grants: as in `Asked`.
+    """
+    signed = VideoGrants(**grants)
+    return {
+        **PERMISSION_DEFAULTS,
+        "can_subscribe": signed.can_subscribe,
+        "can_publish": signed.can_publish,
+        "can_publish_data": signed.can_publish_data,
+        "can_publish_sources": [each.upper() for each in signed.can_publish_sources or ()],
+        "can_update_metadata": bool(signed.can_update_own_metadata),
+        "can_subscribe_metrics": bool(signed.can_subscribe_metrics),
+        "hidden": bool(signed.hidden),
+    }
 
 
 def room_agent(plan: Plan, attributes: Mapping[str, str]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option("--ttl", default="10m", show_default=True, help="How long it may be used to join.")
 @click.option("--room-metadata", default="", help="Of the room, if this token opens it.")
-@click.option("--project", help="API key of the room's server, where there are several.")
+@click.option("--project", help="API key of the room's server, where there are several of either.")
 @json_option
 def token(*, room: str, kind: str, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - options
     """Print a join token that brings the agents of the rules.

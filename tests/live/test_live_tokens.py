@@ -5,11 +5,15 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from livekit import api
 
+from rules.event import whole_participant
 from tests.live.participants import join_token
+from tests.service.signed import ADMIN_TOKEN
 from tests.waiting import eventually, throughout
+from workers.join_token import permission_of
 
 if TYPE_CHECKING:
     from tests.conftest import Figure
@@ -27,6 +31,18 @@ rules:
       agent: greeter
       deployment: staging
       metadata: {customer: "{{ participant.identity }}"}
+"""
+SPEAKS = """
+version: 1
+rules:
+  - id: speaks
+    on: participant_joined
+    when: {participant: {permission: {can_publish: true}}}
+    dispatch: {agent: greeter}
+  - id: listens
+    on: participant_joined
+    when: {participant: {permission: {can_publish: false}}}
+    dispatch: {agent: nobody}
 """
 ROOMS = 8
 
@@ -48,6 +64,24 @@ def join(house: House, people: RealPeople, given: str) -> Participant:
 
 def active(house: House, room: str) -> list[dict[str, Any]]:
     return house.up.dispatches(state="active", room=room)
+
+
+def decided(house: House, room: str, token: dict[str, Any]) -> dict[str, Any]:
+    """The API's answer to who asks for a token for `ana`."""
+    question = {"room": {"name": room}, "participant": {"identity": "ana"}, "token": token}
+    answer = httpx.post(
+        f"http://127.0.0.1:{house.up.port}/api/v1/decide",
+        json=question,
+        headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
+        timeout=30,
+    )
+    return answer.raise_for_status().json()
+
+
+def joins(receiver: Receiver, room: str) -> list[dict[str, Any]]:
+    """`ana`, as the webhooks of a room tell of her joining."""
+    told = receiver.of(room, "participant_joined")
+    return [one.event["participant"] for one in told if one.identity == "ana"]
 
 
 def listed(house: House, room: str) -> list[api.AgentDispatch]:
@@ -100,6 +134,31 @@ def test_a_token_used_again_after_the_room_was_closed_gets_one_agent(
         over = lambda session=session: len(house.up.dispatches(state="ended")) == session  # noqa: E731
         eventually(over, timeout=60)
     assert len(house.jobs("beta-1")) == 2
+
+
+def test_rules_are_asked_about_the_permission_that_the_webhook_tells(
+    open_house: OpenHouse, real_people: RealPeople, receiver: Receiver
+) -> None:
+    house = open_house(SPEAKS, "", DISPATCHER_ADMIN_TOKEN=ADMIN_TOKEN)
+    asked: list[dict[str, Any]] = [
+        {},
+        {"can_publish": False},
+        {"can_publish_sources": []},
+        {"can_publish_sources": ["microphone", "screen_share_audio"], "can_publish_data": False},
+        {"can_subscribe": False, "can_subscribe_metrics": True},
+        {"can_update_own_metadata": True, "hidden": True},
+    ]
+    for n, token in enumerate(asked):
+        answer = decided(house, f"talk-{n}", token)
+        join(house, real_people, answer["token"])
+        [told] = eventually(lambda n=n: joins(receiver, f"talk-{n}"), timeout=60)
+        permission = whole_participant(told)["permission"]
+        assert permission == permission_of(token)
+        agents = ["greeter" if permission["can_publish"] else "nobody"]
+        assert [each["agentName"] for each in answer["agents"]] == agents
+        found = eventually(lambda n=n: house.up.dispatches(room=f"talk-{n}"), timeout=60)
+        assert [each["agent"] for each in found] == agents
+        assert [each.agent_name for each in listed(house, f"talk-{n}")] == agents
 
 
 @pytest.mark.timeout(300)

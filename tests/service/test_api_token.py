@@ -21,6 +21,7 @@ from workers.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from flask.testing import FlaskClient
     from redis import Redis
@@ -81,6 +82,107 @@ def test_grants_are_taken_as_they_are_given(ask: Ask) -> None:
     given = {"can_publish": False, "can_publish_sources": ["camera"], "hidden": True}
     video = verified(ask({"room_join": True, **given})).video
     assert {name: getattr(video, name) for name in given} == given
+
+
+def given_rules(environ: dict[str, str], rules_file: Path, rules: str, **more: str) -> FlaskClient:
+    rules_file.write_text(rules)
+    return create_app(load_settings({**environ, **more})).test_client()
+
+
+SPEAKS = """
+version: 1
+rules:
+  - id: interpreter
+    on: participant_joined
+    when: {participant: {permission: {can_publish: false}}}
+    dispatch: {agent: interpreter}
+  - id: scribe
+    on: participant_joined
+    when: {participant: {permission: {can_publish: true}}}
+    dispatch: {agent: scribe}
+"""
+
+
+@pytest.mark.parametrize(
+    ("token", "agent"),
+    [
+        ({}, "scribe"),
+        ({"can_publish": None}, "scribe"),
+        ({"can_publish": True}, "scribe"),
+        ({"can_publish": False}, "interpreter"),
+    ],
+)
+def test_the_rules_are_asked_about_what_the_token_grants(
+    ask: Ask, environ: dict[str, str], rules_file: Path, token: dict[str, Any], agent: str
+) -> None:
+    client = given_rules(environ, rules_file, SPEAKS)
+    claims = verified(ask(token, client=client))
+    assert [each.agent_name for each in claims.room_config.agents] == [agent]
+
+
+@pytest.mark.parametrize(
+    ("token", "condition"),
+    [
+        ({}, "{can_subscribe: true, can_publish_data: true}"),
+        ({}, "{hidden: false, agent: false, recorder: false, can_manage_agent_session: false}"),
+        ({"can_publish_sources": ["camera", "screen_share"]}, "{can_publish_sources: CAMERA}"),
+        ({"can_publish_sources": ["camera"]}, "{not: {can_publish_sources: MICROPHONE}}"),
+        ({"can_update_own_metadata": True}, "{can_update_metadata: true}"),
+        ({"can_subscribe_metrics": True, "hidden": True}, "{can_subscribe_metrics: true}"),
+        ({"hidden": True}, "{hidden: true, can_update_metadata: false}"),
+        ({"can_publish": False}, "{can_publish: false, can_publish_data: true}"),
+    ],
+)
+def test_each_grant_is_a_permission(
+    ask: Ask, environ: dict[str, str], rules_file: Path, token: dict[str, Any], condition: str
+) -> None:
+    client = given_rules(environ, rules_file, SPEAKS.replace("{can_publish: false}", condition))
+    agents = ask(token, client=client).json["agents"]
+    assert "interpreter" in [each["agentName"] for each in agents]
+
+
+def test_a_permission_that_says_the_same_may_be_said(ask: Ask) -> None:
+    said = {"canPublish": True, "can_publish_sources": ["MICROPHONE", "CAMERA"], "hidden": None}
+    answer = ask(
+        {"can_publish_sources": ["camera", "microphone"]}, participant={**ANA, "permission": said}
+    )
+    assert verified(answer).video.can_publish_sources == ["camera", "microphone"]
+
+
+KEYED = f"""
+version: 1
+tables: {{agents: {{{KEY}: greeter, other: helper}}}}
+rules:
+  - id: keyed
+    on: participant_joined
+    when: {{project: {{in: {{table: agents}}}}}}
+    dispatch: {{agent: "{{{{ tables.agents[project] }}}}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "project", "agent"),
+    [
+        ({}, None, "greeter"),
+        ({}, KEY, "greeter"),
+        ({"LIVEKIT_KEYS": "other:of-the-same-server-and-long-enough"}, None, "greeter"),
+        ({"LIVEKIT_KEYS": "other:of-the-same-server-and-long-enough"}, "other", "helper"),
+    ],
+)
+def test_without_a_project_it_is_the_key_that_signs(
+    ask: Ask,
+    environ: dict[str, str],
+    rules_file: Path,
+    more: dict[str, str],
+    project: str | None,
+    agent: str,
+) -> None:
+    client = given_rules(environ, rules_file, KEYED, **more)
+    answer = ask({}, client=client, project=project)
+    [carried] = verified(answer).room_config.agents
+    assert carried.agent_name == agent
+    asked = ask(None, client=client, project=project)
+    assert [each["agentName"] for each in asked.json["agents"]] == [agent]
 
 
 def test_who_joins_is_said_once_here_or_there(ask: Ask) -> None:
@@ -156,6 +258,12 @@ def test_it_is_signed_with_the_key_of_the_rooms_server(ask: Ask, environ: dict[s
         ({"identity": ""}, {"participant": None}, "identity"),
         ({}, {"participant": {"identity": 7}}, "must be a string"),
         ({}, {"participant": {**ANA, "attributes": {"a": 1}}}, "object of strings"),
+        ({}, {"participant": {**ANA, "permission": {"hidden": True}}}, "the token gives false"),
+        ({}, {"participant": {**ANA, "permission": {"canPublish": False}}}, "gives true"),
+        ({}, {"participant": {**ANA, "permission": {"can_publish": 1}}}, "is 1 and the token"),
+        ({}, {"participant": {**ANA, "permission": {"can_publich": True}}}, "'can_publish'?"),
+        ({}, {"participant": {**ANA, "permission": True}}, "must be an object"),
+        ({}, {"participant": {**ANA, "permission": {"agent": True}}}, "say in 'token'"),
         ({}, {"participant": {**ANA, "kind": "AGENT"}}, "STANDARD and SIP"),
         ({}, {"participant": {**ANA, "kind": ["SIP"]}}, "STANDARD and SIP"),
         ({}, {"room": {"name": "support-1", "metadata": {"a": 1}}}, "metadata"),
