@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -215,6 +216,14 @@ class TestDelete:
         [(_, body)] = entries(redis, settings.servers[0], "a/b")
         names = {"agent-AJ_1": "agent-AJ_1", "a%2Fb": "a/b", "a%20b": "a b", "%C3%A9": "é"}
         assert (body["order"], body["identity"]) == ("remove_agent", names[identity])
+
+    @pytest.mark.parametrize(
+        "room", ["a/agents/b", "a/agents/agents/", "/agents/", "a//b", "..", "a\nb"]
+    )
+    def test_an_agent_in_a_room_of_any_name(self, delete, redis, settings, room):
+        assert delete(f"/rooms/{quote(room, safe='')}/agents/ag%2F1").status_code == 202
+        [(_, body)] = entries(redis, settings.servers[0], room)
+        assert (body["order"], body["identity"]) == ("remove_agent", "ag/1")
 
 
 class TestSeveralServers:
