@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Blueprint, Response, current_app, json
 from pydantic.json_schema import models_json_schema
 
+from service.access import READING
 from service.api.described import Described, description_of
 from service.api.models import ProblemDocument
-from service.problems import INTERNAL, TOKEN_INVALID, TOKEN_MISSING, TOO_MANY_ATTEMPTS
+from service.problems import (
+    CSRF,
+    INTERNAL,
+    READ_ONLY,
+    TOKEN_INVALID,
+    TOKEN_MISSING,
+    TOO_MANY_ATTEMPTS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +39,7 @@ _REF: Final = "#/components/schemas/{model}"
 _PARAMETER: Final = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _METHODS: Final = ("GET", "POST", "DELETE")
 _GUARDED: Final = (TOKEN_MISSING, TOKEN_INVALID, TOO_MANY_ATTEMPTS)
+_CHANGING: Final = (READ_ONLY, CSRF)
 
 
 def openapi() -> Blueprint:
@@ -58,7 +67,7 @@ def openapi_document(app: Flask) -> dict[str, Any]:
     for rule, method, described in told:
         path = _PARAMETER.sub(r"{\1}", rule.rule)
         view = app.view_functions[rule.endpoint]
-        operation = _operation(rule, described, schemas)
+        operation = _operation(rule, method, described, schemas)
         summary, _, more = cleandoc(view.__doc__ or "").partition("\n\n")
         operation |= {"summary": summary.replace("\n", " ")} | (
             {"description": more} if more else {}
@@ -115,7 +124,7 @@ def _schemas(
     return schemas, defined.get("$defs", {})
 
 
-def _operation(rule: Rule, told: Described, schemas: _Schemas) -> dict[str, Any]:
+def _operation(rule: Rule, method: str, told: Described, schemas: _Schemas) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [
         {
             "name": name,
@@ -146,9 +155,8 @@ def _operation(rule: Rule, told: Described, schemas: _Schemas) -> dict[str, Any]
         for status in (told.status, *told.also)
     }
     problem = schemas[ProblemDocument, "serialization"]
-    for status, kinds in _by_status(
-        (*told.problems, *(() if told.is_open else _GUARDED), INTERNAL)
-    ).items():
+    guarded = () if told.is_open else _GUARDED if method in READING else (*_GUARDED, *_CHANGING)
+    for status, kinds in _by_status((*told.problems, *guarded, INTERNAL)).items():
         words = "; ".join(f"`{kind.slug}`: {kind.title}" for kind in kinds)
         answers[str(status)] = _answer(words, problem, "application/problem+json")
     if told.is_open:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from flask import Flask
 
 BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+VIEWER_TOKEN = "who-only-looks"
 EXAMPLES = 25
 
 
 @pytest.fixture
 def app(environ: dict[str, str]) -> Flask:
-    return create_app(load_settings({**environ, **PINNED}))
+    return create_app(load_settings({**environ, **PINNED, "DISPATCHER_VIEWER_TOKEN": VIEWER_TOKEN}))
 
 
 def document(app: Flask) -> dict:
@@ -52,8 +53,18 @@ def test_each_operation_has_a_name_of_its_own_and_words(app: Flask) -> None:
     assert all(operation["summary"] for operation in operations)
 
 
-def test_answers_are_as_the_document_says(app: Flask) -> None:
-    schema = schemathesis.openapi.from_wsgi(f"{PREFIX}/openapi.json", app, headers=BEARER)
+def test_a_change_may_be_refused_and_what_only_reads_may_not(app: Flask) -> None:
+    for path, each in document(app)["paths"].items():
+        for method, operation in each.items():
+            words = operation["responses"].get("403", {}).get("description", "")
+            refused = method != "get" and path.startswith(PREFIX)
+            assert ("`read-only`" in words, "`csrf`" in words) == (refused, refused), path
+
+
+@pytest.mark.parametrize("token", [ADMIN_TOKEN, VIEWER_TOKEN])
+def test_answers_are_as_the_document_says(app: Flask, token: str) -> None:
+    bearer = {"Authorization": f"Bearer {token}"}
+    schema = schemathesis.openapi.from_wsgi(f"{PREFIX}/openapi.json", app, headers=bearer)
     checks = [
         check
         for check in CHECKS.get_all()
@@ -82,7 +93,7 @@ def test_answers_are_as_the_document_says(app: Flask) -> None:
         def holds(case) -> None:
             nonlocal tried
             tried += 1
-            case.call_and_validate(headers=BEARER, checks=checks)
+            case.call_and_validate(headers=bearer, checks=checks)
 
         holds()
     assert tried > 15 * len(document(app)["paths"])
