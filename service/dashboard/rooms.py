@@ -1,13 +1,14 @@
 """`/rooms`: who is where, and what has happened there.
 
-A room may be called anything: in forms its name is a field, never a part of the path.
+A room may be called anything, such as `../calls`, where a browser would go elsewhere: in links and
+forms its name is a field, never a part of the path.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from service.dashboard.lists import BadFilter, filled
 from service.dashboard.words import dispatch_said
@@ -33,14 +34,27 @@ def add_rooms(pages: Blueprint, sources: Sources) -> None:
         text = render_template("rooms.html", page=page, part=part, error=error, several=several)
         return text, 400 if error else 200
 
+    @pages.get("/room")
+    def room() -> str:
+        name = request.args.get("name", "")
+        if not name:
+            abort(404, "Which room? Its name is to stand in the address: /room?name=…")
+        return shown(name)
+
     @pages.get("/rooms/<room:name>")
-    def room(name: str) -> str:
+    def room_by_path(name: str) -> str:
+        """The same page, as other programs link to it."""
+        return shown(name)
+
+    def shown(name: str) -> str:
+        sent = request.args.get("sent", "")
         calls = sources.ledger.dispatches(room=name, limit=20)
         events = sources.ledger.events(room=name, limit=15)
         return render_template(
             "room.html",
             name=name,
             rooms=sources.rooms.named(name),
+            sent=sent if sent.isalnum() else "",  # an id of ours, whoever made the link
             calls=calls,
             events=events,
             said=dispatch_said,

@@ -149,6 +149,23 @@ def test_what_strangers_chose_does_nothing_but_be_read(signed_in, house):
     assert page.evaluate("document.querySelectorAll('img, script:not([src])').length") == 0
 
 
+@pytest.mark.parametrize("name", ["support-1/../../calls", "..", ".", "../rules/pause", "%2e%2e"])
+def test_a_room_called_like_an_address_has_its_own_page(signed_in, house, name):
+    house.sandbox.join(name, "dora")
+    page = signed_in()
+    page.goto("/rooms")
+    page.get_by_role("link", name=name, exact=True).click()
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(name)
+    page.get_by_role("button", name="Look now").click()
+    expect(page.get_by_role("status").last).to_have_text(re.compile("The room is listed now"))
+    expect(heading).to_have_text(name)
+    page.get_by_role("link", name="Send an agent").click()
+    page.get_by_role("link", name="Back").click()
+    expect(heading).to_have_text(name)
+    house.sandbox.delete_room(name)
+
+
 def test_what_somebody_types_opens_and_looks_at_stays_while_the_page_renews_itself(
     signed_in, house
 ):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 
@@ -132,16 +133,54 @@ def test_what_strangers_chose_is_text_on_every_page(signed_in, call, event):
     assert "&lt;script&gt;" in signed_in.get("/calls").text
 
 
-@pytest.mark.parametrize(
-    "name", ["a/b", "..", "a?b#c", "é ü", " ", "a\nb", "%2e", "x" * 500, "a//b", "\"'&<>"]
-)
+NAMES = ["a/b", ".", "..", "a/../../calls", "../rules/pause", "a?b#c", "é ü", " ", "a\nb", "%2e",
+         "%2e%2e/", "x" * 500, "a//b", "\"'&<>", "a&name=b"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_room_of_any_name_has_a_page(signed_in, call, name):
     call(room=name)
     page = signed_in.get("/calls").text
-    [address] = set(re.findall(r'href="(/rooms/[^"]+)"', page))
-    answer = signed_in.get(unescape(address), follow_redirects=True)
+    [address] = set(re.findall(r'href="(/room[^s"][^"]*)"', page))
+    answer = signed_in.get(as_browsers_go_to(unescape(address)))
     assert answer.status_code == 200
     assert "D1" in answer.text
+    assert signed_in.get(f"/rooms/{quote(name, safe='')}").text == answer.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_done_to_a_room_of_any_name_leads_to_its_page(signed_in, csrf, call, name):
+    call(room=name)
+    answer = signed_in.post("/room/look", data={"csrf": csrf, "name": name})
+    page = signed_in.get(as_browsers_go_to(answer.headers["Location"])).text
+    assert "The room is listed now" in page
+    assert "D1" in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_of_a_rooms_questions_lead_to_its_page(signed_in, call, name):
+    call(room=name)
+    asked = {"name": name, "identity": "agent-1"}
+    for path in ("/room/remove", "/room/send"):
+        page = signed_in.get(path, query_string=asked).text
+        [address] = re.findall(r'href="(/room[^s"][^"]*)"', page)
+        assert "D1" in signed_in.get(as_browsers_go_to(unescape(address))).text
+
+
+def test_an_address_without_a_room_says_so(signed_in):
+    answer = signed_in.get("/room")
+    assert (answer.status_code, "Which room?" in answer.text) == (404, True)
+
+
+def test_a_link_to_a_call_that_was_sent_leads_to_calls_only(signed_in):
+    assert "/calls/D1" in signed_in.get("/room?name=a&sent=D1").text
+    assert "see this call" not in signed_in.get("/room?name=a&sent=../rules/pause").text
+
+
+def as_browsers_go_to(address):
+    """Dots as segments of a path are gone before a browser asks, encoded ones too."""
+    found = urlsplit(urljoin("http://here/", re.sub("%2e", ".", address, flags=re.IGNORECASE)))
+    return f"{found.path}?{urlsplit(address).query}"
 
 
 def test_long_metadata_is_folded_and_whole(signed_in, call):
