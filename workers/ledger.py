@@ -232,10 +232,17 @@ class Ledger:
         """How often each rule has matched, by its id; those that never did are not in it."""
         counts = cast("dict[bytes, bytes]", self._redis.hgetall(keys.HITS))
         last = cast("dict[bytes, bytes]", self._redis.hgetall(keys.LAST_HITS))
-        return {
-            rule.decode(): Hits(int(count), int(last.get(rule, 0)) / 1000)
-            for rule, count in counts.items()
-        }
+        return {rule.decode(): _hits(count, last.get(rule)) for rule, count in counts.items()}
+
+    def hits_of(self, rules: Iterable[str]) -> dict[str, Hits]:
+        """The same of these rules alone."""
+        asked = list(rules)
+        if not asked:
+            return {}
+        counts = cast("list[bytes | None]", self._redis.hmget(keys.HITS, asked))
+        last = cast("list[bytes | None]", self._redis.hmget(keys.LAST_HITS, asked))
+        found = zip(asked, counts, last, strict=True)
+        return {rule: _hits(count, at) for rule, count, at in found if count is not None}
 
     def routes(self) -> list[Route]:
         """The routes that history holds dispatches of, the latest first.
@@ -259,3 +266,7 @@ class Ledger:
 def _at(document: str) -> str:
     """A place of a document whose room is not known."""
     return place("", document)
+
+
+def _hits(count: bytes, last_ms: bytes | None) -> Hits:
+    return Hits(int(count), int(last_ms or 0) / 1000)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from service.dashboard.shown import ago
+from service.dashboard.shown import ago, count
 from service.dashboard.words import dispatch_said, reason_word
 from service.dry_runs import dry_run_told
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workers.presence import AtWork
 
 _SHOWN: Final = 5
-"""Groups of failures that are shown one by one."""
+"""Of each sort of concern so many are shown one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +125,20 @@ def _late(late: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
 
 
 def _agents(deployed: Deployed) -> Iterator[Concern]:
-    for each in deployed.agents:
-        for warning in each["warnings"]:
-            name = each["agent"] or "Agents without a name"
-            where = f" ({each['deployment']})" if each["deployment"] else ""
-            yield Concern("warn", f"{name}{where}", f"{warning[0].upper()}{warning[1:]}.",
-                          "dashboard.agents", {}, "See what is known of it")  # fmt: skip
-    for each in deployed.unanswered:
+    warned = [(each, warning) for each in deployed.agents for warning in each["warnings"]]
+    for each, warning in warned[:_SHOWN]:
+        name = each["agent"] or "Agents without a name"
+        where = f" ({each['deployment']})" if each["deployment"] else ""
+        yield Concern("warn", f"{name}{where}", f"{warning[0].upper()}{warning[1:]}.",
+                      "dashboard.agents", {}, "See what is known of it")  # fmt: skip
+    if (more := len(warned) - _SHOWN) > 0:
+        yield Concern("warn", f"{count(more)} more such warnings of agents", "",
+                      "dashboard.agents", {}, "See all")  # fmt: skip
+    for each in deployed.unanswered[:_SHOWN]:
         yield Concern("warn", f"No worker has answered at {each['url']} yet", f"{each['error']}.",
+                      "dashboard.agents", {}, "See who is asked")  # fmt: skip
+    if (more := len(deployed.unanswered) - _SHOWN) > 0:
+        yield Concern("warn", f"Nor at {count(more)} more addresses", "",
                       "dashboard.agents", {}, "See who is asked")  # fmt: skip
 
 

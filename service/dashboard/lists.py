@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from rules.durations import parse_duration
 from workers.pages import BadCursor, Page
 from workers.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+_T = TypeVar("_T")
 PRODUCTION: Final = "production"
 BY_HAND: Final = "by hand"
 """How pages call a dispatch that no rule has made; a rule's id has no space."""
 _PAGE: Final = 50
+_LONGEST_NUMBER: Final = 9
 _ROUNDS: Final = 8
 """A page of history may be short where few match: so many are asked for, to fill one of ours."""
 
@@ -100,3 +102,26 @@ def filled(read: Callable[..., Page], cursor: str, **asked: Any) -> Page:  # noq
         if behind is None or len(items) >= _PAGE:
             break
     return Page(items, behind)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered(Generic[_T]):
+    """A page of a list that is at hand as a whole. `number` counts from 1 to `last`."""
+
+    items: Sequence[_T]
+    number: int
+    last: int
+
+
+def numbered(items: Sequence[_T], asked: str, most: int) -> Numbered[_T]:
+    """The page of that number, of at most so many; the last one where there are fewer now.
+
+    Raises:
+        BadFilter: it is no number of a page.
+    """
+    is_number = asked.isascii() and asked.isdigit() and len(asked) <= _LONGEST_NUMBER
+    if asked and not (is_number and int(asked)):
+        raise BadFilter(f"“{asked}” is no page: they are numbered from 1.")
+    last = max(1, -(-len(items) // most))
+    number = min(int(asked or 1), last)
+    return Numbered(items[(number - 1) * most : number * most], number, last)
