@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from service.dashboard.deployments import deployment_word
 from service.dashboard.shown import ago, count
 from service.dashboard.words import dispatch_said, reason_word
 from service.dry_runs import dry_run_told
@@ -94,14 +95,14 @@ def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     largest = sorted(groups.items(), key=lambda group: -len(group[1]))
     for (agent, deployment, _), found in largest[:_SHOWN]:
         said = dispatch_said(found[0]["reason"])
-        where = f" ({deployment})" if deployment else ""
+        where = f" ({deployment_word(deployment)})" if deployment else ""
         calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
         yield Concern(
             "bad",
             f"{agent}{where}: {calls} got no agent",
             said.words,
             "dashboard.calls",
-            {"agent": agent, "deployment": deployment or "production", "state": "failed",
+            {"agent": agent, "deployment": deployment_word(deployment), "state": "failed",
              "since": "1h"},
             "See these calls",
             found[0]["ended_at"],
@@ -128,7 +129,7 @@ def _agents(deployed: Deployed) -> Iterator[Concern]:
     warned = [(each, warning) for each in deployed.agents for warning in each["warnings"]]
     for each, warning in warned[:_SHOWN]:
         name = each["agent"] or "Agents without a name"
-        where = f" ({each['deployment']})" if each["deployment"] else ""
+        where = f" ({deployment_word(each['deployment'])})" if each["deployment"] else ""
         yield Concern("warn", f"{name}{where}", f"{warning[0].upper()}{warning[1:]}.",
                       "dashboard.agents", {}, "See what is known of it")  # fmt: skip
     if (more := len(warned) - _SHOWN) > 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from rules.durations import parse_duration
+from service.dashboard.deployments import deployment_of
 from workers.pages import BadCursor, Page
 from workers.states import State
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _T = TypeVar("_T")
-PRODUCTION: Final = "production"
 BY_HAND: Final = "by hand"
 """How pages call a dispatch that no rule has made; a rule's id has no space."""
 _PAGE: Final = 50
@@ -54,11 +54,10 @@ class Filters:
             raise BadFilter(f"There is no state “{self.state}”: {', '.join(State)}.")
         asked: dict[str, Any] = {
             "state": self.state, "agent": self.agent, "rule": self.rule, "room": self.room,
-            "deployment": self.deployment,
         }  # fmt: skip
         found = {name: value for name, value in asked.items() if value}
-        if self.deployment == PRODUCTION:
-            found["deployment"] = ""
+        if self.deployment:
+            found["deployment"] = deployment_of(self.deployment)
         if self.rule == BY_HAND:
             found["rule"] = ""
         return {**found, "since": since(self.since)}

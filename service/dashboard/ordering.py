@@ -9,6 +9,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 
 from rules.decision import RestartPolicy
 from service.audit import about
+from service.dashboard.deployments import PRODUCTION, deployment_of
 from workers.orders import BadOrder, KeyUsed
 from workers.whereabouts import WhichServer, server_of_room
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from service.dashboard.sources import Sources
 
+_NOT_SO: Final = (
+    "Which deployment? For production leave it empty, as LiveKit has it; one that is really called"
+    ' production is written "production", in quotes.'
+)
 _FIELDS: Final = ("agent", "deployment", "metadata", "restart_policy", "key")
 
 
@@ -66,12 +71,15 @@ def _send(sources: Sources) -> AnyResponse | tuple[str, int]:
             return _send_form(sources, given, words, confirm=False), 400
     if not given.get("agent", "").strip():
         return _send_form(sources, given, "Which agent? It needs a name.", confirm=False), 400
+    deployment = given.get("deployment", "").strip()
+    if deployment == PRODUCTION:
+        return _send_form(sources, given, _NOT_SO, confirm=False), 400
     if given.get("confirmed") != "yes":
         return _send_form(sources, given, "", confirm=True), 200
     try:
         sent = sources.orders.dispatch(
             chosen,
-            name, given["agent"].strip(), given.get("deployment", "").strip(),
+            name, given["agent"].strip(), deployment_of(deployment),
             given.get("metadata", ""), None,
             given.get("restart_policy") or RestartPolicy.ON_FAILURE.value,
             key=given.get("key", ""),
@@ -87,6 +95,7 @@ def _send_form(sources: Sources, given: Mapping[str, str], error: str, *, confir
     values["key"] = values["key"] or secrets.token_hex(8)  # sent twice, it is one dispatch
     return render_template(
         "room_send.html",
+        deployment=deployment_of(values["deployment"].strip()),
         name=given.get("name", ""),
         server=given.get("server", ""),
         servers=sources.servers if len(sources.servers) > 1 else (),

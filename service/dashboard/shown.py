@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from service.dashboard.deployments import deployment_word
 from workers.clock import rfc3339
 
 if TYPE_CHECKING:
@@ -22,7 +23,18 @@ _TEN_SECONDS_MS: Final = 10_000
 
 def add_filters(app: Flask) -> None:
     """Let templates use these."""
-    for each in (ago, clock, count, duration, pretty, seconds_of, short, span, when):
+    for each in (
+        ago,
+        clock,
+        count,
+        deployment_word,
+        duration,
+        pretty,
+        seconds_of,
+        short,
+        span,
+        when,
+    ):
         app.jinja_env.filters[each.__name__] = each
     app.jinja_env.globals["folded_from"] = FOLDED_CHARACTERS
 
