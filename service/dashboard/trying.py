@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from workers.redacting import Redaction
 
 _MOST_CHARACTERS: Final = 512 * 1024
+_BREAKS: Final = re.compile("[\x85\u2028\u2029]")
+"""Line breaks to some readers of YAML: they are not written as they are."""
 _NOT_IN_TESTS: Final = ("created_at", "id")
 
 
@@ -93,13 +96,21 @@ def rule_test(event: Event, body: Mapping[str, Any], ruleset: Ruleset) -> str:
             "expect": [{k: v for k, v in each.items() if v not in ("", {})} for each in expected],
         }],
     }  # fmt: skip
+    text = _yaml(document, readable=True)
+    if _BREAKS.search(text):
+        text = _yaml(document, readable=False)
+    return f"# Put this beside the rules and run: dispatcher rules test\n{text}"
+
+
+def _yaml(document: Mapping[str, Any], *, readable: bool) -> str:
+    """A document as YAML; all but ASCII escaped unless it is to be `readable`."""
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # its default is None
-    yaml.allow_unicode = True
+    yaml.allow_unicode = readable
     out = io.StringIO()
     yaml.dump(document, out)
-    return f"# Put this beside the rules and run: dispatcher rules test\n{out.getvalue()}"
+    return out.getvalue()
 
 
 def _plan(plan: Plan) -> dict[str, Any]:

@@ -316,6 +316,23 @@ def test_a_saved_rule_test_passes(signed_in, csrf, event, rules_file):
     assert run_test(load(file.rules[0]), test).passed
 
 
+@pytest.mark.parametrize(
+    "odd", ["\u2028", "\u2029", "\x85", "\ufeff", "\x1b\x00", "\u00a0", "é 日本 😀"]
+)
+def test_a_saved_rule_test_passes_whatever_strangers_chose(signed_in, csrf, event, rules_file, odd):
+    body = event().to_json()
+    body["participant"] |= {"identity": f"a{odd}b", "name": odd, "attributes": {f"k{odd}": odd}}
+    form = {"csrf": csrf, "event": json.dumps(body), "do": "save"}
+    answer = signed_in.post("/events/EV_1/try", data=form)
+    report = Report()
+    file = read_tests(RuleFile(str(rules_file.with_suffix(".test.yaml")), answer.text), report)
+    assert report.problems == []
+    [test] = file.tests
+    assert [each.participant["identity"] for each in test.events] == [f"a{odd}b"]
+    assert run_test(load(file.rules[0]), test).passed
+    assert ("é 日本 😀" in answer.text) == (odd == "é 日本 😀")
+
+
 def test_an_agent_is_sent_by_hand_once_however_often_the_form_is_sent(
     signed_in, csrf, redis, settings
 ):
