@@ -100,7 +100,7 @@ def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
         yield Concern(
             "bad",
             f"{agent}{where}: {calls} got no agent",
-            said.words,
+            _sentence(said.words),
             "dashboard.calls",
             {"agent": agent, "deployment": deployment_word(deployment), "state": "failed",
              "since": "1h"},
@@ -116,11 +116,11 @@ def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
 def _late(late: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     if late:
         calls = "1 call waits" if len(late) == 1 else f"{len(late)} calls wait"
-        words = dispatch_said(late[-1]["reason"])
+        words, agent = dispatch_said(late[-1]["reason"]).words, late[-1]["agent"]
         yield Concern(
             "warn",
             f"{calls} longer than 15 s for an agent",
-            words.words or f"LiveKit has accepted it, {late[-1]['agent']} has not joined.",
+            _sentence(words) or f"LiveKit has accepted it, {agent} has not joined.",
             "dashboard.calls", {"state": "pending"}, "See who waits", late[-1]["accepted_at"],
         )  # fmt: skip
 
@@ -130,7 +130,7 @@ def _agents(deployed: Deployed) -> Iterator[Concern]:
     for each, warning in warned[:_SHOWN]:
         name = each["agent"] or "Agents without a name"
         where = f" ({deployment_word(each['deployment'])})" if each["deployment"] else ""
-        yield Concern("warn", f"{name}{where}", f"{warning[0].upper()}{warning[1:]}.",
+        yield Concern("warn", f"{name}{where}", _sentence(warning),
                       "dashboard.agents", {}, "See what is known of it")  # fmt: skip
     if (more := len(warned) - _SHOWN) > 0:
         yield Concern("warn", f"{count(more)} more such warnings of agents", "",
@@ -147,13 +147,15 @@ def _paused(sources: Sources) -> Iterator[Concern]:
     paused = sources.pauses.now()
     if paused.every:
         yield Concern("bad", "All rules are paused", "They match, and send no new agent.",
-                      "dashboard.rules", {}, "Resume")  # fmt: skip
+                      "dashboard.rules", {}, "See the rules")  # fmt: skip
+    elif len(paused.rules) == 1:
+        [name] = paused.rules
+        yield Concern("warn", f"{name} is paused", "It matches and sends no new agent.",
+                      "dashboard.rules", {"rule": name}, "See this rule")  # fmt: skip
     elif paused.rules:
         names = ", ".join(paused.rules[:_SHOWN]) + (" …" if len(paused.rules) > _SHOWN else "")
-        head, words = f"{names} are paused", "They match and send no new agent."
-        if len(paused.rules) == 1:
-            head, words = f"{names} is paused", "It matches and sends no new agent."
-        yield Concern("warn", head, words, "dashboard.rules", {}, "Resume")
+        yield Concern("warn", f"{names} are paused", "They match and send no new agent.",
+                      "dashboard.rules", {}, "See the rules")  # fmt: skip
 
 
 def _rules(sources: Sources) -> Iterator[Concern]:
@@ -193,3 +195,7 @@ def _dead_letters(sources: Sources) -> Iterator[Concern]:
             " `dispatcher replay --dead-letters` offers them again.",
             "", at=last.at,
         )  # fmt: skip
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}." if words else ""

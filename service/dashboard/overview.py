@@ -47,6 +47,8 @@ class Overview:
     waiting: int
     late: int
     failed: int
+    hung_up: int
+    """Calls that are not among the failed: who called had gone before an agent could come."""
     charts: tuple[Chart, ...]
     concerns: Sequence[Concern]
     latest: Sequence[Mapping[str, Any]]
@@ -85,6 +87,8 @@ def overview(sources: Sources, deployed: Deployed) -> Overview:
         failed=failed,
         failures=failures,
         at_work=len(at_work),
+        dry=sum(each.dry_run for each in at_work),
+        dispatches=sum(minute.dispatches for minute in minutes),
         last_event=events[0]["decided_at"] if events else None,
         has_rules=bool((ruleset := sources.rules().ruleset) and ruleset.rules),
         all_paused=sources.pauses.now().every,
@@ -95,6 +99,7 @@ def overview(sources: Sources, deployed: Deployed) -> Overview:
         waiting=seen.waiting,
         late=len(late),
         failed=failed,
+        hung_up=len(found) - len(failures),
         charts=_charts(minutes),
         concerns=concerns(sources, failures, late, deployed, at_work),
         latest=latest,
@@ -122,6 +127,10 @@ class Seen:
     failed: int
     failures: Sequence[Mapping[str, Any]]
     at_work: int
+    dry: int
+    """How many of them send nobody: DISPATCHER_DRY_RUN."""
+    dispatches: int
+    """Of the last hour."""
     last_event: str | None
     has_rules: bool
     all_paused: bool
@@ -129,7 +138,7 @@ class Seen:
 
 def verdict(seen: Seen) -> Verdict:
     """The answer, the worst first."""
-    return _stopped(seen) or _failing(seen) or _quiet(seen)
+    return _stopped(seen) or _failing(seen) or _dry(seen) or _quiet(seen)
 
 
 def _stopped(seen: Seen) -> Verdict | None:
@@ -157,6 +166,18 @@ def _failing(seen: Seen) -> Verdict | None:
         words = f"None failed in the last 10 minutes, {count(seen.failed)} in the last hour."
         return Verdict(WARN, "Calls get their agents again", f"{words} {_now(seen)}")
     return None
+
+
+def _dry(seen: Seen) -> Verdict | None:
+    """What is decided is not sent: it would look like a quiet hour."""
+    if not seen.dry:
+        return None
+    if seen.dry < seen.at_work:
+        return Verdict(WARN, "Some workers send no agent", f"Theirs is a dry run. {_now(seen)}")
+    would = "dispatch" if seen.dispatches == 1 else "dispatches"
+    words = f"{count(seen.dispatches)} {would} in the last hour would have been sent."
+    now = f" {_now(seen)}" if seen.live or seen.waiting else ""
+    return Verdict(WARN, "Dry run: no agent is sent", f"{words}{now}")
 
 
 def _quiet(seen: Seen) -> Verdict:

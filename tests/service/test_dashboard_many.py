@@ -112,11 +112,16 @@ def test_a_rule_on_any_page_says_how_often_it_matched(of_rules, redis):
 def test_the_first_page_shows_some_agents_and_leads_to_the_others(of_rules):
     client = of_rules(130)
     page = client.get("/").text
-    agents = page[page.index('id="agents"') : page.index('id="attention"')]
+    agents = page[page.index('id="agents"') : page.index('id="latest"')]
+    assert agents.count("<tr>") == 1 + 50
     assert agents.count("<tr>") == 1 + 50
     assert '<a href="/agents?page=2">80 more</a>' in agents
+    assert '<a href="/agents?page=2">80 more</a>' in agents
+    found = [re.findall(r">(agent-\d+)</a>", each) for each in pages_of(client, "/agents")]
     found = [re.findall(r">(agent-\d+)</a>", each) for each in pages_of(client, "/agents")]
     assert [len(each) for each in found] == [50, 50, 30]
+    assert [len(each) for each in found] == [50, 50, 30]
+    assert {each for page in found for each in page} == {f"agent-{n}" for n in range(130)}
     assert {each for page in found for each in page} == {f"agent-{n}" for n in range(130)}
 
 

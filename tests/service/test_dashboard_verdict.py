@@ -12,6 +12,7 @@ from tests.service.rooms import dispatch
 from workers import keys
 from workers.dispatch import State
 from workers.history import dispatch_document
+from workers.pauses import Pauses
 
 
 @pytest.fixture
@@ -38,9 +39,10 @@ def failed(redis, name, reason, seconds):
     keep(redis, dispatch_document(None, one))
 
 
-def test_callers_who_hang_up_at_once_are_no_failures(first_page, redis):
+def test_callers_who_hang_up_at_once_are_no_failures(first_page, redis, client):
     failed(redis, "quick", "room_ended", 1.5)
     assert "no agent" not in first_page()
+    assert "in the last hour, and 1 hung up" in client.get("/").text
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,23 @@ def test_callers_who_hang_up_at_once_are_no_failures(first_page, redis):
 def test_calls_that_waited_in_vain_are(first_page, redis, reason, seconds):
     failed(redis, "waited", reason, seconds)
     assert first_page() == "Some calls get no agent"
+
+
+def test_a_dry_run_is_no_quiet_hour(first_page, redis, client):
+    now = redis.time()[0]
+    dry = dispatch("dry", id="dry", state=State.DRY_RUN, created_at=now - 5, joined_at=None)
+    keep(redis, dispatch_document(None, dry))
+    redis.zadd(keys.WORKERS, {"other:hash:dry": now * 1000})
+    assert first_page() == "Some workers send no agent"
+    redis.zrem(keys.WORKERS, "worker:hash")
+    assert first_page() == "Dry run: no agent is sent"
+
+
+def test_a_concern_is_a_sentence_and_leads_to_its_rule(first_page, client, redis):
+    failed(redis, "waited", "no_worker: no worker took it", 2.0)
+    Pauses(redis).pause("support")
+    first_page()
+    page = client.get("/").text
+    assert "<p>No worker took the job.</p>" in page
+    assert '<a href="/rules?rule=support">See this rule</a>' in page
+    assert page.index('id="attention"') < page.index('id="agents"')
