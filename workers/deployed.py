@@ -204,7 +204,9 @@ def _sources(facts: Facts) -> dict[str, str]:
         told["peak"] = "now"
     if facts.outcomes:
         told["success_rate"] = told["join_p50_ms"] = told["join_p95_ms"] = (
-            f"the last {len(facts.outcomes)} dispatches that came to an outcome"
+            "the last dispatch that came to an outcome"
+            if len(facts.outcomes) == 1
+            else f"the last {len(facts.outcomes)} dispatches that came to an outcome"
         )
         told["workers"] = "LiveKit's job states"
     if facts.asked:
