@@ -127,7 +127,7 @@ def plot(samples: Sequence[Sample], faults: Sequence[tuple[float, str]], file: P
     below.plot(at, [each.doubles for each in samples], label="rooms with two agents")
     below.set_xlabel("minutes")
     for axes in (above, middle, below):
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
         axes.set_ylim(bottom=0)
         for when, name in faults:
             is_kill = name.startswith("kill")
