@@ -9,6 +9,7 @@ import contextlib
 import os
 import platform
 import socket
+import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOG: Final = "valkey.log"
+OURS: Final = (LOG, "admin-token")
+"""Files that tell a data directory; many a directory has a `lock`."""
 _SOL_LOCAL: Final = 0
 _LOCAL_PEERPID: Final = 2
 
@@ -37,32 +40,57 @@ def prepare(data: Path) -> None:
     """Create the data directory, and the one of a socket that cannot lie in it, for this user only.
 
     Raises:
-        DataError: one of them cannot be created or written, or is somebody else's.
+        DataError: one of them cannot be created or written, is somebody else's, or open to others.
     """
     make_private(data)
     socket_directory = embedded_socket(data).parent
     if socket_directory != data:
-        make_private(socket_directory)
+        make_private(socket_directory, is_ours=True)
 
 
-def make_private(directory: Path) -> None:
-    """Create a directory for this user only, or close one of this user's to others.
+def make_private(directory: Path, *, is_ours: bool = False) -> None:
+    """Create a directory for this user only, or close to others one that is for our files alone.
+
+    One that holds none of them may be anything (`/tmp`): to close that would shut out others.
+
+    Args:
+        directory: where it is to be.
+        is_ours: whether only we can have made it.
 
     Raises:
-        DataError: it cannot be created or written, or is somebody else's.
+        DataError: it cannot be created or written, is somebody else's, or open to others.
     """
     try:
+        is_new = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if directory.stat().st_uid == os.getuid():
+        found = directory.lstat()
+        is_mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if is_mine and (is_new or is_ours or _holds_ours(directory)):
             directory.chmod(0o700)
+            found = directory.lstat()
     except OSError as error:
         raise DataError(
             f"DISPATCHER_DATA: {str(directory)!r} cannot be created: {error.strerror}"
         ) from None
+    if is_mine and stat.S_IMODE(found.st_mode) & 0o077:
+        raise DataError(
+            f"DISPATCHER_DATA: {str(directory)!r} is open to other users: choose another directory,"
+            f" or chmod 700 {directory}"
+        )
     if not private(directory) or not os.access(directory, os.W_OK | os.X_OK):
         raise DataError(
             f"DISPATCHER_DATA: {str(directory)!r} must belong to this user: choose another"
         )
+
+
+def _holds_ours(directory: Path) -> bool:
+    """Whether a file of this user lies there that nobody but us makes."""
+    for name in OURS:
+        with contextlib.suppress(FileNotFoundError):
+            found = (directory / name).lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid():
+                return True
+    return False
 
 
 def tidy(data: Path) -> None:

@@ -34,6 +34,8 @@ def data_directory(settings: Settings) -> Iterator[Finding]:
         todo = f"chown it to this user and chmod 700 {data}"
         if data.is_dir() and data.stat().st_uid != os.geteuid():
             todo = f"run this as {data.owner()}, or {todo} if that is who starts the service"
+        elif data.is_dir():
+            todo = f"choose another directory, or chmod 700 {data}"
         yield failed("data directory", found, todo)
     elif not os.access(there, os.W_OK | os.X_OK):
         found = f"DISPATCHER_DATA={str(data)!r} cannot be written: {str(there)!r} is closed"

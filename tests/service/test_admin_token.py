@@ -107,6 +107,13 @@ class TestOfSettings:
         assert settings.admin_token not in repr((settings, more))
         assert load_settings(environ | more).admin_token == settings.admin_token
 
+    def test_a_directory_that_is_open_to_others_is_left_as_it_is(self, tmp_path):
+        tmp_path.chmod(0o1777)
+        with pytest.raises(DataError, match=r"choose another .*, or set DISPATCHER_ADMIN_TOKEN$"):
+            with_admin_token(load_settings({"DISPATCHER_DATA": str(tmp_path)}))
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
+        assert not list(tmp_path.iterdir())
+
     def test_a_directory_that_cannot_be_made_says_what_to_do(self, tmp_path):
         (tmp_path / "file").touch()
         settings = load_settings({"DISPATCHER_DATA": str(tmp_path / "file" / "data")})

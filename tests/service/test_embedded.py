@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from service import embedded
+from service.admin_token import FILE
 from service.lock import locked
 from tests.waiting import eventually
 from workers.connection import embedded_socket
@@ -75,10 +76,53 @@ def test_the_process_behind_the_socket_is_found(data, start):
     assert embedded.running(data) is None
 
 
-def test_a_data_directory_that_was_open_is_closed(tmp_path):
-    (tmp_path / "data").mkdir(mode=0o755)
-    embedded.prepare(tmp_path / "data")
-    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def open_to_others(tmp_path):
+    path = tmp_path / "data"
+    path.mkdir()
+    path.chmod(0o1777)
+    return path
+
+
+@pytest.mark.parametrize("name", [embedded.LOG, FILE])
+def test_a_data_directory_of_ours_that_was_open_is_closed(open_to_others, name):
+    (open_to_others / name).touch()
+    embedded.prepare(open_to_others)
+    assert mode_of(open_to_others) == 0o700
+
+
+@pytest.mark.parametrize("around", [[], ["lock", "notes.txt"]], ids=["empty", "of others"])
+def test_another_directory_that_is_open_is_left_as_it_is(open_to_others, around):
+    for name in around:
+        (open_to_others / name).touch()
+    with pytest.raises(embedded.DataError) as caught:
+        embedded.prepare(open_to_others)
+    assert str(caught.value) == (
+        f"DISPATCHER_DATA: '{open_to_others}' is open to other users: choose another directory,"
+        f" or chmod 700 {open_to_others}"
+    )
+    assert mode_of(open_to_others) == 0o1777
+    open_to_others.chmod(0o700)
+    embedded.prepare(open_to_others)
+
+
+def test_a_directory_behind_a_link_is_left_as_it_is(open_to_others):
+    (open_to_others / embedded.LOG).touch()
+    link = open_to_others.with_name("link")
+    link.symlink_to(open_to_others)
+    with pytest.raises(embedded.DataError, match="must belong to this user"):
+        embedded.prepare(link)
+    assert mode_of(open_to_others) == 0o1777
+
+
+def test_a_closed_directory_is_taken_whatever_it_holds(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    embedded.prepare(tmp_path)
+    assert mode_of(tmp_path) == 0o700
 
 
 def test_a_data_directory_that_cannot_be_is_said_in_one_line(tmp_path):
