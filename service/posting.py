@@ -50,6 +50,8 @@ class Answer:
 class Poster:
     """`with Poster(url, server) as poster: poster.post(event)`; one connection for all.
 
+    Where that has ended since the last event, a new one takes its place.
+
     Args:
         url: the address of the webhook route.
         server: whose key and secret sign.
@@ -110,12 +112,15 @@ class Poster:
         return Answer(str(whole["id"]), str(whole.get("event", "")), code, said)
 
     def _send(self, sent: bytes, headers: Mapping[str, str]) -> tuple[int, str, float]:
+        is_reused = self._connection.sock is not None
         try:
             self._connection.request("POST", self._path, sent, dict(headers))
             answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
+            if is_reused:  # the service ends what was idle; its id makes the event one
+                return self._send(sent, headers)
             cause = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             raise NotPosted(
                 f"{self._url}: {cause}: is `dispatcher up` running? --to names another address"

@@ -66,11 +66,12 @@ def replay(
         raise click.UsageError("name one file of events, or --dead-letters")
     events = list(read_lines(sources[0]))
     settings = settings_with_livekit()
+    answers: list[Answer] = []
     try:
         with Poster(webhook_url(settings, to), settings.servers[0]) as poster:
-            answers = _post(poster, events, speed)
+            _post(poster, events, speed, answers)
     except NotPosted as error:
-        raise Failure(str(error)) from None
+        raise Failure(f"{error} ({len(answers)} of {len(events)} events were posted)") from None
     counts = Counter(a.said if a.taken else "refused" for a in answers)
     if as_json:
         print_json({"counts": counts, "events": [asdict(answer) for answer in answers]})
@@ -84,8 +85,10 @@ def replay(
     sys.exit(0 if not counts["refused"] else 1)
 
 
-def _post(poster: Poster, events: Sequence[Given], speed: float | None) -> list[Answer]:
-    answers = []
+def _post(
+    poster: Poster, events: Sequence[Given], speed: float | None, answers: list[Answer]
+) -> None:
+    """Post them; the answers are also told where it ends by an error."""
     pace = _pace(events, speed) if speed is not None else None
     console = Console(stderr=True)
     progress = Progress(console=console, transient=True, disable=not console.is_terminal)
@@ -94,7 +97,6 @@ def _post(poster: Poster, events: Sequence[Given], speed: float | None) -> list[
             if pace is not None:
                 pace(event)
             answers.append(poster.post(event.body, event.raw))
-    return answers
 
 
 def _pace(events: Sequence[Given], speed: float) -> Callable[[Given], None]:
