@@ -25,8 +25,11 @@ from workers.shown import SHOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    _Write = Callable[[TextIO, Iterable[dict[str, Any]]], None]
+
 _FORMULA: Final = re.compile(r"\s*[=+\-@]|[\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
+_STDOUT: Final = ("-", "/dev/stdout")
 _EVERY: Final = 1000
 """Dispatches between two steps of the progress bar."""
 
@@ -45,29 +48,39 @@ _EVERY: Final = 1000
 def export(*, kind: str, output: str | None, since: str | None, **equal: str | None) -> None:
     """Write all dispatches that are kept, newest first.
 
-    FILE is replaced once everything is written.
+    FILE is replaced once everything is written; a pipe or a device is written into.
     """
+    if output == "":
+        raise Failure("-o names no file: leave it out for standard output", 2)
     oldest = since_time(since)
     settings = load_settings()
     write = _csv if kind == "csv" else _lines
     with reached_redis(settings) as redis:
         found = Ledger(redis).each_dispatch(since=oldest, **equal)
-        if output in (None, "-"):
+        if output in (None, *_STDOUT):
             write(sys.stdout, found)
         else:
             _to_file(Path(str(output)), write, found)
 
 
-def _to_file(
-    file: Path, write: Callable[[TextIO, Iterable[dict[str, Any]]], None], found: Iterable[Any]
-) -> None:
+def _to_file(file: Path, write: _Write, found: Iterable[dict[str, Any]]) -> None:
+    try:
+        if file.exists() and not file.is_file():
+            with file.open("w", encoding="utf-8", newline="") as text:
+                write(text, _counted(found))
+        else:
+            _replace(file.resolve(), write, found)  # where a link leads to
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        said = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise Failure(f"{file} cannot be written: {said}") from None
+
+
+def _replace(file: Path, write: _Write, found: Iterable[dict[str, Any]]) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         with part.open("x", encoding="utf-8", newline="") as text:
             write(text, _counted(found))
         part.replace(file)
-    except OSError as error:
-        raise Failure(f"{file} cannot be written: {error.strerror or error}") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

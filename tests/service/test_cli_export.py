@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
@@ -61,11 +65,71 @@ class TestKept:
         assert len(file.read_text().splitlines()) == COUNT
         assert [each for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
 
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_a_link_stays_one_and_leads_to_what_is_written(self, environ, tmp_path, is_there):
+        file, link = tmp_path / "kept" / "calls.jsonl", tmp_path / "latest.jsonl"
+        file.parent.mkdir()
+        if is_there:
+            file.write_text("old")
+        link.symlink_to(file)
+        done = dispatcher("dispatches", "export", "-o", str(link), environ=environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert link.is_symlink()
+        assert len(file.read_text().splitlines()) == COUNT
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_into_a_pipe(self, environ, tmp_path):
+        pipe = tmp_path / "calls"
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+        with ThreadPoolExecutor(1) as pool:
+            came = pool.submit(reader.communicate)
+            done = dispatcher("dispatches", "export", "-o", str(pipe), environ=environ)
+            if not pipe.is_fifo():  # or it would wait for ever
+                reader.kill()
+            assert (done.returncode, done.stderr) == (0, "")
+            assert pipe.is_fifo()
+            assert len(came.result()[0].splitlines()) == COUNT
+
+    @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])
+    def test_into_standard_output_by_its_path(self, environ, name):
+        done = dispatcher("dispatches", "export", "-o", name, environ=environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(done.stdout.splitlines()) == COUNT
+
+    def test_standard_output_that_is_a_file_keeps_what_it_holds(self, environ, tmp_path):
+        script = 'echo before; "$0" -P -m service dispatches export -o /dev/stdout; echo after'
+        with (tmp_path / "all").open("w") as out:
+            subprocess.run(
+                ["sh", "-c", script, sys.executable], env=environ, stdout=out, check=True
+            )
+        lines = (tmp_path / "all").read_text().splitlines()
+        assert (lines[0], lines[-1], len(lines)) == ("before", "after", COUNT + 2)
+
+    def test_a_full_device_is_one_line(self, environ):
+        done = dispatcher("dispatches", "export", "-o", "/dev/full", environ=environ)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "error: /dev/full cannot be written: No space left on device\n"
+
+    def test_links_in_a_circle_are_one_line(self, environ, tmp_path):
+        (tmp_path / "a").symlink_to("b")
+        (tmp_path / "b").symlink_to("a")
+        done = dispatcher("dispatches", "export", "-o", str(tmp_path / "a"), environ=environ)
+        assert done.returncode == 1
+        [line] = done.stderr.splitlines()
+        assert "cannot be written" in line
+
     def test_a_file_that_cannot_be_written(self, environ, tmp_path):
         done = dispatcher("dispatches", "export", "-o", str(tmp_path / "no/x"), environ=environ)
         assert done.returncode == 1
         [line] = done.stderr.splitlines()
         assert "cannot be written" in line
+
+
+def test_an_empty_name_is_one_line(environ, redis):
+    done = dispatcher("dispatches", "export", "-o", "", environ=environ)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: -o names no file: leave it out for standard output\n"
 
 
 def test_without_redis_what_was_in_the_file_stays(environ, tmp_path):
