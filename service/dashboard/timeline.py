@@ -38,8 +38,8 @@ _LEAST: Final = 1.6
 """Percent of the width that the shortest piece has."""
 _ON_THE_WAY: Final = 66.0
 """Percent of the width for agents on their way, where there are calls too."""
-_APART: Final = 13.0
-"""Percent of the width between two times at the axis."""
+_APART: Final = 14.5
+"""Percent of the width that the words of a time at the axis take, where a page is 1280 px wide."""
 
 
 def phases(provider: str) -> Mapping[str, str]:
@@ -228,10 +228,16 @@ def _marks(
     marks: list[Mark] = []
     for at, words in wanted:
         x = axis.x(at)
-        if all(abs(x - mark.x) >= _APART for mark in marks):
-            anchor = "start" if x < _APART / 2 else "end" if x > 100 - _APART / 2 else "middle"
-            marks.append(Mark(at, x, words, anchor))
+        anchor = "start" if x < _APART / 2 else "end" if x > 100 - _APART / 2 else "middle"
+        mark = Mark(at, x, words, anchor)
+        if all(abs(_middle(mark) - _middle(other)) >= _APART for other in marks):
+            marks.append(mark)
     return tuple(sorted(marks, key=lambda mark: mark.x))
+
+
+def _middle(mark: Mark) -> float:
+    """Where the middle of its words is: they begin or end at the mark at the edges."""
+    return mark.x + {"start": _APART / 2, "end": -_APART / 2}.get(mark.anchor, 0.0)
 
 
 def _over(dispatch: Mapping[str, Any]) -> str:

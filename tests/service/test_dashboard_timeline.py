@@ -91,3 +91,15 @@ def test_times_at_the_axis_do_not_lie_on_each_other():
 
 def test_a_dispatch_without_any_time_passed_is_drawn():
     assert picture([dispatch(created=0, queued=0)], BEGAN).lanes
+
+
+@pytest.mark.parametrize("accepted", [0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.33])
+def test_no_words_at_the_axis_stand_over_others(accepted):
+    """Where the first is so near the edge that its words begin there, the next keeps away."""
+    line = [dispatch(created=0.02, accepted=accepted, joined=0.35)]
+    begins = {"start": 0.0, "middle": 0.5, "end": 1.0}
+    wide = 14.0  # percent, as "accepted 20:35:59.645" is
+    spans = [(m.x - begins[m.anchor] * wide, m.x + (1 - begins[m.anchor]) * wide)
+             for m in picture(line, BEGAN + 40).marks]  # fmt: skip
+    assert len(spans) > 1
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
