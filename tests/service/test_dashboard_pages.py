@@ -18,6 +18,7 @@ from rules.session import Session
 from service.web import create_app
 from tests.service.cli import keep
 from tests.service.pages import form_text, sign_in
+from tests.service.rooms import dispatch
 from tests.service.signed import ADMIN_TOKEN, SECRET, joined
 from workers import keys
 from workers.dispatch import State
@@ -391,3 +392,11 @@ def test_with_several_servers_it_must_be_said_which_has_the_room(environ, redis)
     chosen = settings.servers[1].id
     assert client.post("/room/send", data={**given, "server": chosen}).status_code == 303
     assert redis.keys("lkd:inbox:*") == [f"lkd:inbox:{chosen}:a".encode()]
+
+
+def test_nobody_waits_for_the_agent_of_a_dry_run(signed_in, redis):
+    dry = dispatch("r", id="Ddry", state=State.DRY_RUN, agent_sid=None, joined_at=None)
+    keep(redis, dispatch_document(None, dry))
+    page = signed_in.get("/calls/Ddry").text
+    assert "it would have been sent, and was not" in page
+    assert "Has waited" not in page
