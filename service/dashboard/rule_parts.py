@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_LINES: Final = 200
 """Lines of one part that are shown: a table may have as many as a file."""
+_LONGEST: Final = 2000
+"""Characters of one line that are shown."""
 _LINE: Final = re.compile(r"^(\s*(?:- )?)([\w.*$-]+|\"[^\"]*\"|'[^']*')(:)(?=\s|$)(.*)$")
 _COMMENT: Final = re.compile(r"(^|\s)#(?:[^\"'{}]*)$")
 
@@ -112,6 +114,8 @@ def _start(rule: Rule, raw: list[str]) -> int:
 
 def _coloured(text: str) -> Markup:
     """A line of YAML with its key and its comment marked, everything escaped."""
+    if len(text) > _LONGEST:
+        return escape(f"{text[:_LONGEST]}…")
     comment = _COMMENT.search(text)
     code, rest = (text[: comment.start()], text[comment.start() :]) if comment else (text, "")
     found = _LINE.match(code)

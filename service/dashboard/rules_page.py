@@ -76,7 +76,9 @@ def add_rules(pages: Blueprint, sources: Sources) -> None:
             sources.pauses.resume_all()
         else:
             abort(404)
-        return redirect(url_for("dashboard.rules", rule=request.form.get("view") or None), 303)
+        ruleset = sources.rules().ruleset
+        is_there = ruleset is not None and ruleset.rule(rule) is not None
+        return redirect(url_for("dashboard.rules", rule=rule if is_there else None), 303)
 
 
 def _check(sources: Sources, rule: str) -> None:

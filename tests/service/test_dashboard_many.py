@@ -9,8 +9,9 @@ from time import process_time
 import pytest
 
 from service.web import create_app
-from tests.service.pages import sign_in
+from tests.service.pages import form_text, sign_in
 from workers import keys
+from workers.pauses import Pauses
 from workers.places import agent_key
 
 RULE = """
@@ -149,3 +150,29 @@ def test_many_warnings_of_agents_are_a_few_lines_and_a_count(of_rules, redis):
     page = of_rules(40).get("/").text
     assert page.count("AW_1 dropped 3 of the last 3 jobs") == 5
     assert "35 more such warnings of agents" in page
+
+
+def test_a_very_long_line_is_cut(of_rules):
+    page = of_rules(1, f"# {'# ' * 500_000}'\n").get("/rules").text
+    assert len(page) < 20_000
+
+
+def test_a_rule_that_was_paused_and_is_no_more_can_be_resumed(of_rules, redis):
+    Pauses(redis).pause("gone")
+    client = of_rules(1)
+    assert '<a href="/rules?rule=gone">See this rule</a>' in client.get("/").text
+    page = client.get("/rules?rule=gone").text
+    assert "gone is paused, and in no rule file now" in page
+    assert '<a href="/rules/resume?rule=gone">Resume</a>' in page
+
+
+def test_whoever_pauses_a_rule_sees_that_it_is_paused(of_rules, redis):
+    client = of_rules(230)
+    asked = client.get("/rules/pause?rule=rule-200").text
+    given = {"csrf": form_text(asked), "rule": "rule-200"}
+    page = client.post("/rules/pause", data=given, follow_redirects=True).text
+    assert 'id="rule-rule-200"' in page
+    assert '<span class="tag warn">paused</span>' in page
+    Pauses(redis).pause("gone")
+    answer = client.post("/rules/resume", data={**given, "rule": "gone"})
+    assert answer.headers["Location"] == "/rules"
