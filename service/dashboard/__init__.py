@@ -1,8 +1,9 @@
 """The dashboard: pages for people, made here on the server, that work without a script.
 
 Whoever sees them has signed in (sign_in.py). Everything that comes from a room, such as names,
-identities and metadata, was chosen by strangers: templates escape it, and no page allows a script
-or a style that is not one of ours (headers.py).
+identities and metadata, was chosen by strangers: templates escape it, set names apart from our
+words (`bdi` and `isolated` in shown.py) and put them into no link's path, and no page allows a
+script or a style that is not one of ours (headers.py).
 """
 
 from __future__ import annotations

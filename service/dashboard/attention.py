@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from service.dashboard.deployments import deployment_word
-from service.dashboard.shown import ago, count
+from service.dashboard.shown import ago, count, isolated
 from service.dashboard.words import dispatch_said, reason_word
 from service.dry_runs import dry_run_told
 
@@ -95,11 +95,11 @@ def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     largest = sorted(groups.items(), key=lambda group: -len(group[1]))
     for (agent, deployment, _), found in largest[:_SHOWN]:
         said = dispatch_said(found[0]["reason"])
-        where = f" ({deployment_word(deployment)})" if deployment else ""
+        where = f" ({isolated(deployment_word(deployment))})" if deployment else ""
         calls = "1 call" if len(found) == 1 else f"{len(found)} calls"
         yield Concern(
             "bad",
-            f"{agent}{where}: {calls} got no agent",
+            f"{isolated(agent)}{where}: {calls} got no agent",
             _sentence(said.words),
             "dashboard.calls",
             {"agent": agent, "deployment": deployment_word(deployment), "state": "failed",
@@ -116,7 +116,7 @@ def _failed(failures: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
 def _late(late: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
     if late:
         calls = "1 call waits" if len(late) == 1 else f"{len(late)} calls wait"
-        words, agent = dispatch_said(late[-1]["reason"]).words, late[-1]["agent"]
+        words, agent = dispatch_said(late[-1]["reason"]).words, isolated(late[-1]["agent"])
         yield Concern(
             "warn",
             f"{calls} longer than 15 s for an agent",
@@ -128,8 +128,9 @@ def _late(late: Sequence[Mapping[str, Any]]) -> Iterator[Concern]:
 def _agents(deployed: Deployed) -> Iterator[Concern]:
     warned = [(each, warning) for each in deployed.agents for warning in each["warnings"]]
     for each, warning in warned[:_SHOWN]:
-        name = each["agent"] or "Agents without a name"
-        where = f" ({deployment_word(each['deployment'])})" if each["deployment"] else ""
+        name = isolated(each["agent"] or "Agents without a name")
+        word = isolated(deployment_word(each["deployment"] or ""))
+        where = f" ({word})" if each["deployment"] else ""
         yield Concern("warn", f"{name}{where}", _sentence(warning),
                       "dashboard.agents", {}, "See what is known of it")  # fmt: skip
     if (more := len(warned) - _SHOWN) > 0:
@@ -191,7 +192,7 @@ def _dead_letters(sources: Sources) -> Iterator[Concern]:
         yield Concern(
             "warn",
             f"{number} event{'' if is_one else 's'} could not be decided",
-            f"The last came {ago(last.at)} in {last.room}: {last.error}."
+            f"The last came {ago(last.at)} in {isolated(last.room)}: {last.error}."
             " `dispatcher replay --dead-letters` offers them again.",
             "", at=last.at,
         )  # fmt: skip

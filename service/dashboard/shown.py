@@ -1,11 +1,14 @@
-"""How times, lengths of time, states and JSON are written on pages."""
+"""How names, times, lengths of time, states and JSON are written on pages."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup
 
 from service.dashboard.deployments import deployment_word
 from workers.clock import rfc3339
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
 FOLDED_CHARACTERS: Final = 2048
 """Longer texts are folded."""
+_STEERING: Final = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+"""Characters that are not seen, and turn round or part the text about them."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _UNITS: Final = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
 _SECOND_MS: Final = 1000
@@ -25,10 +32,12 @@ def add_filters(app: Flask) -> None:
     """Let templates use these."""
     for each in (
         ago,
+        bdi,
         clock,
         count,
         deployment_word,
         duration,
+        isolated,
         pretty,
         seconds_of,
         short,
@@ -37,6 +46,26 @@ def add_filters(app: Flask) -> None:
     ):
         app.jinja_env.filters[each.__name__] = each
     app.jinja_env.globals["folded_from"] = FOLDED_CHARACTERS
+
+
+def bdi(name: object) -> str:
+    """A stranger's word among ours: it turns no other word round, whatever it is made of.
+
+    `<bdi>` alone does not see to that: a U+2069 in it ends it as `</bdi>` does.
+    """
+    text = _legible(name)
+    return text if text.isascii() else Markup("<bdi>{}</bdi>").format(text)
+
+
+def isolated(name: object) -> str:
+    """The same, where there is no markup: in titles and labels."""
+    text = _legible(name)
+    return text if text.isascii() else f"\u2068{text}\u2069"
+
+
+def _legible(name: object) -> str:
+    """A text whose steering characters are seen: `‹U+202E›`."""
+    return _STEERING.sub(lambda found: f"‹U+{ord(found[0]):04X}›", str(name))
 
 
 def seconds_of(at: str | float | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -164,6 +165,34 @@ def test_a_room_called_like_an_address_has_its_own_page(signed_in, house, name):
     page.get_by_role("link", name="Back").click()
     expect(heading).to_have_text(name)
     house.sandbox.delete_room(name)
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u202e", "\u2069\u202e", "\u2029\u202e", "\u05d0", "\u2067\u05d0"]
+)
+def test_a_question_reads_as_it_is_meant_whoever_it_is_about(signed_in, mark):
+    page = signed_in()
+    page.goto(f"/room/remove?name={quote('support-1')}&identity={quote(f'agent-1{mark}')}")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_contain_text("from support-1?")
+    lefts = heading.evaluate(
+        """(heading) => {
+            const texts = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+            const lefts = [];
+            for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+                const at = text.data.indexOf("from support-1?");
+                for (let n = at; at >= 0 && n < text.length; n += 1) {
+                    const one = document.createRange();
+                    one.setStart(text, n);
+                    one.setEnd(text, n + 1);
+                    lefts.push(one.getBoundingClientRect().left);
+                }
+            }
+            return lefts;
+        }"""
+    )
+    assert len(lefts) == len("from support-1?")
+    assert lefts == sorted(lefts), "from the left to the right"
 
 
 def test_what_somebody_types_opens_and_looks_at_stays_while_the_page_renews_itself(

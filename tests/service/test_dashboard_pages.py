@@ -18,7 +18,7 @@ from rules.session import Session
 from service.web import create_app
 from tests.service.cli import keep
 from tests.service.pages import form_text, sign_in
-from tests.service.rooms import dispatch
+from tests.service.rooms import AGENT, HUMAN, dispatch, put_room
 from tests.service.signed import ADMIN_TOKEN, SECRET, joined
 from workers import keys
 from workers.dispatch import State
@@ -132,6 +132,35 @@ def test_what_strangers_chose_is_text_on_every_page(signed_in, call, event):
         assert HOSTILE not in page.text, path
         assert "<script>" not in page.text, path
     assert "&lt;script&gt;" in signed_in.get("/calls").text
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2069\u202e", "\u2029\u202e", "\u2067"])
+def test_no_name_turns_round_what_is_said_about_it(signed_in, call, event, redis, settings, mark):
+    name = f"a{mark}"
+    call(room=name, agent=name, deployment=name, state=State.FAILED, reason=f"no_worker: {name}")
+    event(room=name, participant={"sid": "PA_1", "identity": name})
+    person = {**HUMAN, "identity": name, "name": f"b{mark}"}
+    agent = {**AGENT, "identity": f"agent-1{mark}", "attributes": {"lk.agent_name": name}}
+    ours = dispatch(name, state=State.PENDING, agent=name, deployment=name)
+    put_room(redis, settings.servers[0].id, name, person, agent, dispatches=(ours,))
+    room = quote(name)
+    for path in ("/", "/calls", "/calls/D1", "/calls/D1/delete", "/events", "/events/EV_1",
+                 "/events/EV_1/again", "/rooms", f"/room?name={room}", f"/room/send?name={room}",
+                 f"/room/remove?name={room}&identity={room}",
+                 "/agents"):  # fmt: skip
+        page = signed_in.get(path)
+        assert page.status_code == 200, path
+        said = re.sub(r'value="[^"]*"|<(pre|textarea)\b.*?</\1>', "", page.text, flags=re.DOTALL)
+        assert mark not in said, path
+        if path not in ("/", "/agents"):
+            assert "‹U+20" in said, path
+        assert said.count("\u2068") == said.count("\u2069"), path
+
+
+def test_a_name_from_right_to_left_stands_apart(signed_in, call):
+    call(room="שלום 1", agent="greeter")
+    page = signed_in.get("/calls/D1/delete").text
+    assert "<h1>Remove greeter from <bdi>שלום 1</bdi>?</h1>" in page
 
 
 NAMES = ["a/b", ".", "..", "a/../../calls", "../rules/pause", "a?b#c", "é ü", " ", "a\nb", "%2e",
