@@ -10,10 +10,12 @@ from google.protobuf.json_format import ParseDict
 from livekit.protocol.models import (
     DisconnectReason,
     ParticipantInfo,
+    ParticipantPermission,
     Room,
     SimulcastCodecInfo,
     TimedVersion,
     TrackInfo,
+    TrackSource,
     TrackType,
 )
 from livekit.protocol.room import RoomConfiguration
@@ -118,8 +120,8 @@ class People(LoopBound):
             name=claims.get("name", ""),
             metadata=claims.get("metadata", ""),
             attributes=claims.get("attributes"),
-            hidden=bool(claims["video"].get("hidden")),
         )
+        _grant(joining.permission, claims["video"])
         self.rooms.join(opened, joining)
         return joining
 
@@ -170,6 +172,19 @@ class People(LoopBound):
 
     def _room(self, name: str) -> OpenRoom:
         return self.rooms.open[name]
+
+
+def _grant(permission: ParticipantPermission, video: Mapping[str, Any]) -> None:
+    """What a token grants, as the real server derives it: `VideoGrant.ToPermission`."""
+    permission.can_publish = video.get("canPublish", True)
+    permission.can_publish_data = video.get("canPublishData", permission.can_publish)
+    named = [source.upper() for source in video.get("canPublishSources") or ()]
+    permission.can_publish_sources.extend(cast("TrackSource", TrackSource.Value(n)) for n in named)
+    permission.can_subscribe = video.get("canSubscribe", True)
+    permission.can_subscribe_metrics = video.get("canSubscribeMetrics", False)
+    permission.hidden = video.get("hidden", False)
+    if "canUpdateOwnMetadata" in video:
+        permission.can_update_metadata = video["canUpdateOwnMetadata"]
 
 
 def _reason(name: str) -> DisconnectReason:

@@ -10,8 +10,10 @@ import jwt
 import pytest
 from livekit import api
 
+from rules.event import whole_participant
 from tests.recorded import recorded
 from tests.waiting import eventually
+from workers.join_token import permission_of
 
 COUNTS = {"numParticipants", "numPublishers"}
 """Absent or wrong in most events, and of no worth in any."""
@@ -111,6 +113,23 @@ def test_kind_and_attributes_of_a_caller_come_along(livekit, room):
     (joined,) = eventually(lambda: livekit.webhooks.of(room, "participant_joined"))
     assert joined.event["participant"]["kind"] == "SIP"
     assert joined.event["participant"]["attributes"] == attributes
+
+
+@pytest.mark.parametrize(
+    "grants",
+    [
+        {},
+        {"can_publish": False},
+        {"can_publish_sources": []},
+        {"can_publish_sources": ["microphone", "screen_share_audio"], "can_publish_data": False},
+        {"can_subscribe": False, "can_subscribe_metrics": True},
+        {"can_update_own_metadata": True, "hidden": True},
+    ],
+)
+def test_what_a_token_grants_comes_along_as_permission(livekit, room, grants):
+    livekit.join(room, "cust-1", grants=grants)
+    told = eventually(lambda: livekit.webhooks.of(room, "participant_joined"))[0].event
+    assert whole_participant(told["participant"])["permission"] == permission_of(grants)
 
 
 def test_a_second_connection_of_an_identity_throws_the_first_out(livekit, room):

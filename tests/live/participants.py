@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from livekit import api
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from concurrent.futures import Future
 
     from livekit import rtc
@@ -91,6 +91,7 @@ def join_token(
     metadata: str = "",
     attributes: dict[str, str] | None = None,
     room_config: api.RoomConfiguration | None = None,
+    grants: Mapping[str, Any] | None = None,
 ) -> str:
     """A token with which somebody joins a room."""
     token = (
@@ -99,7 +100,7 @@ def join_token(
         .with_name(name)
         .with_kind(kind.lower())
         .with_metadata(metadata)
-        .with_grants(api.VideoGrants(room_join=True, room=room))
+        .with_grants(api.VideoGrants(room_join=True, room=room, **(grants or {})))
         .with_attributes(attributes or {})
     )
     if room_config is not None:
