@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
@@ -91,25 +90,13 @@ class TestKept:
             assert pipe.is_fifo()
             assert len(came.result()[0].splitlines()) == COUNT
 
-    @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])
-    def test_into_standard_output_by_its_path(self, environ, name):
-        done = dispatcher("dispatches", "export", "-o", name, environ=environ)
+    def test_into_standard_output_by_its_path(self, environ, tmp_path):
+        # By a link of our own: a fault would replace /dev/stdout for the whole machine.
+        (tmp_path / "out").symlink_to("/proc/self/fd/1")
+        done = dispatcher("dispatches", "export", "-o", str(tmp_path / "out"), environ=environ)
         assert (done.returncode, done.stderr) == (0, "")
         assert len(done.stdout.splitlines()) == COUNT
-
-    def test_standard_output_that_is_a_file_keeps_what_it_holds(self, environ, tmp_path):
-        script = 'echo before; "$0" -P -m service dispatches export -o /dev/stdout; echo after'
-        with (tmp_path / "all").open("w") as out:
-            subprocess.run(
-                ["sh", "-c", script, sys.executable], env=environ, stdout=out, check=True
-            )
-        lines = (tmp_path / "all").read_text().splitlines()
-        assert (lines[0], lines[-1], len(lines)) == ("before", "after", COUNT + 2)
-
-    def test_a_full_device_is_one_line(self, environ):
-        done = dispatcher("dispatches", "export", "-o", "/dev/full", environ=environ)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "error: /dev/full cannot be written: No space left on device\n"
+        assert (tmp_path / "out").is_symlink()
 
     def test_links_in_a_circle_are_one_line(self, environ, tmp_path):
         (tmp_path / "a").symlink_to("b")
