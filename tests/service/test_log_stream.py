@@ -129,7 +129,7 @@ def test_a_command_without_a_stderr_does_its_work(house):
 
 def test_up_starts_a_killed_worker_again_though_it_cannot_tell(tmp_path):
     with Up(tmp_path, RULES, LIVEKIT, command=started("full disk", "up")) as up:
-        [worker] = up.pids(" worker")
+        [worker] = eventually(lambda: up.pids(" worker"))
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: not alive(worker))
         eventually(lambda: len([pid for pid in up.pids(" worker") if alive(pid)]) == 1)
