@@ -51,7 +51,8 @@ def prepare(data: Path) -> None:
 def make_private(directory: Path, *, is_ours: bool = False) -> None:
     """Create a directory for this user only, or close to others one that is for our files alone.
 
-    One that holds none of them may be anything (`/tmp`): to close that would shut out others.
+    One that holds none of them may be anything (`/tmp`): to close that would shut out others. An
+    empty one into which only this user can write was made for this.
 
     Args:
         directory: where it is to be.
@@ -65,7 +66,7 @@ def make_private(directory: Path, *, is_ours: bool = False) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = directory.lstat()
         is_mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-        if is_mine and (is_new or is_ours or _holds_ours(directory)):
+        if is_mine and (is_new or is_ours or _is_for_us(directory, found.st_mode)):
             directory.chmod(0o700)
             found = directory.lstat()
     except OSError as error:
@@ -83,8 +84,10 @@ def make_private(directory: Path, *, is_ours: bool = False) -> None:
         )
 
 
-def _holds_ours(directory: Path) -> bool:
-    """Whether a file of this user lies there that nobody but us makes."""
+def _is_for_us(directory: Path, mode: int) -> bool:
+    """Whether a file of this user lies there that nobody but us makes, or nothing yet."""
+    if not mode & (stat.S_IWGRP | stat.S_IWOTH) and not any(directory.iterdir()):
+        return True
     for name in OURS:
         with contextlib.suppress(FileNotFoundError):
             found = (directory / name).lstat()

@@ -95,6 +95,12 @@ def test_a_data_directory_of_ours_that_was_open_is_closed(open_to_others, name):
     assert mode_of(open_to_others) == 0o700
 
 
+def test_an_empty_directory_that_was_just_made_is_closed(tmp_path):
+    (tmp_path / "data").mkdir(mode=0o755)
+    embedded.prepare(tmp_path / "data")
+    assert mode_of(tmp_path / "data") == 0o700
+
+
 @pytest.mark.parametrize("around", [[], ["lock", "notes.txt"]], ids=["empty", "of others"])
 def test_another_directory_that_is_open_is_left_as_it_is(open_to_others, around):
     for name in around:
