@@ -229,7 +229,8 @@ def _server(hold: Hold, tools: Tools) -> tuple[Provider, Gate]:
 
 
 async def _is_kept(dispatch_id: str, tools: Tools) -> bool:
-    return bool(await tools.queue.redis.exists(keys.DISPATCH + dispatch_id))
+    [kept] = await tools.queue.redis.mget([keys.DISPATCH + dispatch_id])
+    return kept is not None
 
 
 async def _write(
