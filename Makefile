@@ -36,7 +36,7 @@ demo: $(runtime) ## Run the whole service against the built-in sandbox LiveKit
 
 .PHONY: test
 test: $(tools) ## Run all tests
-	@$(bin)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(bin)/python -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
 
 .PHONY: simulate
 simulate: $(tools) ## Play the simulation of the core with 100,000 seeds

@@ -12,7 +12,6 @@ from tests.valkey import Valkey, running_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 FIGURE: Final = "figure"
@@ -24,18 +23,8 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that it does not run alone at the end. Tests that mostly
-    wait are spread, by files, among those that compute.
-    """
-    at: dict[Path, float] = {}
-    for waits in (True, False):
-        files = list(dict.fromkeys(i.path for i in items if _waits(i) is waits))
-        at |= {file: number / len(files) for number, file in enumerate(files)}
-    items.sort(key=lambda item: ("simulation" not in item.path.parts, at[item.path]))
-
-
-def _waits(item: pytest.Item) -> bool:
-    return not {"live", "faults"}.isdisjoint(item.path.parts)
+    """What takes longest begins first, so that it does not run alone at the end."""
+    items.sort(key=lambda item: "simulation" not in item.path.parts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -76,4 +76,4 @@ def test_a_second_run_installs_nothing(checkout: Path) -> None:
     made = make(checkout, "test", "ARGS=-k once")
     assert "install" in made.stdout
     again = make(checkout, "test", "TESTERS=2", "ARGS=-k once")
-    assert again.stdout == "-m pytest -n 2 --dist loadfile --no-loadscope-reorder -k once\n"
+    assert again.stdout == "-m pytest -n 2 --dist loadfile -k once\n"
