@@ -55,6 +55,7 @@ def health(
         """503 without Redis, or room in it, or rules; all else is 200, what is wrong a warning."""
         store = _store(settings, redis)
         checks = {"redis": store, "rules": _rules(in_force, redis), "webhooks": deliveries.told()}
+        at_work: Collection[AtWork] = ()
         if store["status"] == "ok":
             checks["persistence"] = persistence(redis)
             checks["memory"] = _asked(memory, redis)
@@ -62,11 +63,11 @@ def health(
             checks["state"] = _state(redis)
             if is_copied(redis):
                 checks["replicas"] = replicas(redis)
-            checks["workers"] = _workers(redis, in_force)
+            checks["workers"], at_work = _workers(redis, in_force)
             checks["pauses"] = pauses_told(redis)
             checks["reconcile"] = reconcile_told(settings, redis)
             checks["notifications"] = notifications(settings, redis, in_force)
-        if told := dry_run_told(_at_work(redis), here=settings.dry_run):
+        if told := dry_run_told(at_work, here=settings.dry_run):
             checks["dry_run"] = {"status": "warning", "detail": told}
         states = {check["status"] for check in checks.values()}
         status = "failed" if "failed" in states else "warning" if "warning" in states else "ok"
@@ -117,32 +118,26 @@ def reconcile_told(settings: Settings, redis: redis.Redis) -> Check:
     return told
 
 
-def _at_work(redis: redis.Redis) -> Collection[AtWork]:
+def _workers(redis: redis.Redis, in_force: RulesInForce) -> tuple[Check, Collection[AtWork]]:
+    """What there is to say of the workers that are at work, and they."""
     try:
-        return workers_at_work(redis).values()
-    except RedisError:
-        return ()
-
-
-def _workers(redis: redis.Redis, in_force: RulesInForce) -> Check:
-    try:
-        at_work = workers_at_work(redis)
+        at_work = workers_at_work(redis).values()
     except RedisError as error:
-        return {"status": "warning", "count": None, "detail": str(error)}
+        return {"status": "warning", "count": None, "detail": str(error)}, ()
     if not at_work:
         detail = "no worker is at work: webhooks are kept and nothing is dispatched; see its log"
-        return {"status": "warning", "count": 0, "detail": detail}
+        return {"status": "warning", "count": 0, "detail": detail}, ()
     told: Check = {
         "status": "ok",
         "count": len(at_work),
-        "rules": sorted({each.rules for each in at_work.values()}),
+        "rules": sorted({each.rules for each in at_work}),
     }
     ours = in_force.now.ruleset
-    others = [each for each in at_work.values() if ours is not None and each.rules != ours.hash]
+    others = [each for each in at_work if ours is not None and each.rules != ours.hash]
     if others:
         detail = f"{len(others)} of them work by other rules than this process has; see their logs"
         told |= {"status": "warning", "detail": detail}
-    return told
+    return told, at_work
 
 
 def pauses_told(redis: redis.Redis) -> Check:

@@ -35,9 +35,8 @@ def forget(*, identity: str, room: str | None, yes: bool, as_json: bool) -> None
 
     Its events, the dispatches that are for it or hold its identity, what others are still to be
     told of these, and its dead letters are removed; in events of others its identity is redacted.
-    Rooms that are live stay as they are, and
-    are remembered for an hour after their end: then the exit status is 1, and it is to be run again
-    later. It may be stopped and run again.
+    Rooms that are live stay as they are, and are remembered for an hour after their end: then the
+    exit status is 1, and it is to be run again later. It may be stopped and run again.
     """
     if not identity:
         raise click.UsageError("--identity is empty: whose?")

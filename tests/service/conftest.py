@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from service.web import create_app
+from tests.service.served import Served
 from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, URL, headers
 from workers.settings import Settings, load_settings
 
@@ -85,3 +86,12 @@ def logging_stays() -> Iterator[None]:
     yield
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[Served]:
+    """`dispatcher serve` on a Valkey of its own, once `house.start()` is called."""
+    house = Served(tmp_path, RULES)
+    house.start_valkey()
+    yield house
+    house.stop()

@@ -9,22 +9,11 @@ import socket
 import subprocess
 import sys
 
-import pytest
-
-from tests.service.conftest import RULES
-from tests.service.served import Served, alive, children
+from tests.service.served import alive, children
 from tests.service.signed import joined
 from tests.waiting import eventually, throughout
 
 SERVE = (sys.executable, "-P", "-m", "service", "serve")
-
-
-@pytest.fixture
-def house(tmp_path):
-    house = Served(tmp_path, RULES)
-    house.start_valkey()
-    yield house
-    house.stop()
 
 
 def test_serve_ends_with_its_terminal(house):

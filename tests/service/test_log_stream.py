@@ -17,7 +17,7 @@ import structlog
 from service.log_stream import LogStream
 from service.logs import configure_logs
 from tests.service.conftest import RULES
-from tests.service.served import Served, alive
+from tests.service.served import alive
 from tests.service.signed import ADMIN_TOKEN, KEY, SECRET, URL, headers, joined
 from tests.up import Up
 from tests.waiting import eventually
@@ -38,14 +38,6 @@ LIVEKIT = {
 
 def started(lost, name):
     return ("sh", "-c", LOST[lost], sys.executable, name)
-
-
-@pytest.fixture
-def house(tmp_path):
-    house = Served(tmp_path, RULES)
-    house.start_valkey()
-    yield house
-    house.stop()
 
 
 @pytest.fixture

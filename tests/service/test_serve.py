@@ -14,8 +14,7 @@ import pytest
 from redis import Redis
 
 from service.serve import THREADS
-from tests.service.conftest import RULES
-from tests.service.served import Served, alive, children, kill
+from tests.service.served import alive, children, kill
 from tests.service.signed import ADMIN_TOKEN, SECRET, URL, headers, joined
 from tests.waiting import eventually, throughout
 from workers.connection import embedded_socket
@@ -32,14 +31,6 @@ def probe(environ, start):
 serve.create_app = lambda settings: probe
 main(["serve"])
 """
-
-
-@pytest.fixture
-def house(tmp_path):
-    house = Served(tmp_path, RULES)
-    house.start_valkey()
-    yield house
-    house.stop()
 
 
 @pytest.fixture
