@@ -42,6 +42,11 @@ def check_address(host: str, port: int, variable: str = "DISPATCHER_PORT") -> st
     return str(address[0])
 
 
+def from_here(host: str) -> str:
+    """Where this machine reaches what listens at an address: at all of them, that is loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
 def http_address(host: str, port: int) -> str:
     """Where something listens, as the beginning of a URL: `http://[::1]:8080`."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

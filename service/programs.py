@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from service import embedded
+from service.address import from_here
 from service.child import Program
 from workers.connection import connect
 from workers.schema import agree
@@ -87,8 +88,7 @@ def _agreed(settings: Settings) -> bool:
 
 
 def _healthy(settings: Settings) -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
-    connection = http.client.HTTPConnection(host, settings.port, timeout=1)
+    connection = http.client.HTTPConnection(from_here(settings.host), settings.port, timeout=1)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from service.address import http_address
+from service.address import from_here, http_address
 from service.cli.commands import Failure, example
 from service.cli.environment import settings_with_livekit
 from service.cli.events import read_given
@@ -64,8 +64,7 @@ def webhook_url(settings: Settings, to: str | None) -> str:
         Failure: it is not an HTTP address.
     """
     if to is None:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
-        return f"{http_address(host, settings.port)}/webhooks/livekit"
+        return f"{http_address(from_here(settings.host), settings.port)}/webhooks/livekit"
     if not to.startswith(("http://", "https://")):
         raise Failure(f"--to {to!r} must begin with http:// or https://", 2)
     wrong = _wrong_with(to)

@@ -33,7 +33,7 @@ def data_directory(settings: Settings) -> Iterator[Finding]:
         found = f"DISPATCHER_DATA={str(data)!r} is not a directory of this user's alone"
         todo = f"chown it to this user and chmod 700 {data}"
         if data.is_dir() and data.stat().st_uid != os.geteuid():
-            todo = f"run this as {data.owner()}, or {todo} if that is who starts the service"
+            todo = f"run this as {_owner(data)}, or {todo} if that is who starts the service"
         elif data.is_dir():
             todo = f"choose another directory, or chmod 700 {data}"
         yield failed("data directory", found, todo)
@@ -72,6 +72,13 @@ def admin_token(settings: Settings) -> Iterator[Finding]:
     else:
         found = "there is none: `dispatcher serve` does not start without"
         yield warning("admin token", found, f"set DISPATCHER_ADMIN_TOKEN or {VARIABLE}")
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except KeyError:  # a container's user has a number alone
+        return f"user {path.stat().st_uid}"
 
 
 def _room_on_disk(data: Path, there: Path) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
@@ -407,3 +408,13 @@ def test_a_token_that_is_missing_and_a_data_directory_that_is_closed(here, tmp_p
 def test_it_leaves_redis_as_it_was(here, redis):
     looked(here)
     assert redis.dbsize() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory to somebody else")
+@pytest.mark.parametrize(("uid", "who"), [(1, "daemon"), (54321, "user 54321")])
+def test_a_data_directory_of_the_services_own_user(here, tmp_path, uid, who):
+    del here["REDIS_URL"]
+    (tmp_path / "data").mkdir(mode=0o700)
+    os.chown(tmp_path / "data", uid, uid)
+    status, words = one(here, "data directory")
+    assert (status, f"run this as {who}, or chown it" in words) == ("failed", True)
